@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	appdata "overskill/internal/appdata/local"
+	"overskill/internal/builder"
+	site "overskill/internal/deploy/local"
+	"overskill/internal/model"
+	"overskill/internal/platform/store"
+	"overskill/internal/toolchain"
+	"overskill/templates"
+)
+
+// releases shows the store to the local site.
+type releases struct{ store *store.Store }
+
+func (r releases) Current(ctx context.Context, slug string, env model.Environment) (site.Release, error) {
+	return release(r.store.CurrentRelease(ctx, slug, env))
+}
+
+func (r releases) ByVersion(ctx context.Context, slug string, versionID int64) (site.Release, error) {
+	return release(r.store.CandidateRelease(ctx, slug, versionID))
+}
+
+func release(r store.Released, err error) (site.Release, error) {
+	return site.Release{AppID: r.AppID, VersionID: r.VersionID, Slug: r.Slug, Version: r.Number, Hash: r.ContentHash}, err
+}
+
+// appData shows the local data service to the builder.
+type appData struct{ server *appdata.Server }
+
+func (a appData) Check(ctx context.Context, appID int64, ms []builder.Migration) error {
+	return a.server.Check(ctx, appID, appMigrations(ms))
+}
+
+func (a appData) Migrate(ctx context.Context, appID int64, ms []builder.Migration) ([]string, error) {
+	return a.server.Migrate(ctx, appID, appMigrations(ms))
+}
+
+func (a appData) Diagnose(err error) (model.Diagnostic, bool) {
+	var m *appdata.MigrationError
+	if !errors.As(err, &m) {
+		return model.Diagnostic{}, false
+	}
+	return model.Diagnostic{
+		Class: "migration", File: "supabase/migrations/" + m.Name, Line: m.Line, Code: m.SQLState, Message: m.Message, Cure: m.Cure,
+	}, true
+}
+
+func appMigrations(ms []builder.Migration) []appdata.Migration {
+	out := make([]appdata.Migration, len(ms))
+	for i, m := range ms {
+		out[i] = appdata.Migration{Name: m.Name, SQL: m.SQL}
+	}
+	return out
+}
+
+// foundation is the shared templates with an app's values in them.
+type foundation struct{}
+
+func (foundation) Files(app model.App) (map[string][]byte, error) {
+	return templates.Foundation(values(app))
+}
+
+func values(app model.App) templates.Values {
+	return templates.Values{AppName: app.Name, AppSlug: app.Slug, AppID: app.ID, TeamID: app.TeamID}
+}
+
+func fill(app model.App, content []byte) []byte { return templates.Fill(content, values(app)) }
+
+// packages is where the embedded Postgres comes from.
+type packages struct{ tools *toolchain.Toolchain }
+
+func (p packages) Package(ctx context.Context, name, version, integrity string, say func(model.LogLevel, string)) (string, error) {
+	return p.tools.Package(ctx, name, version, integrity, say)
+}

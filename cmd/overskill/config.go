@@ -1,0 +1,74 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"net"
+	"path/filepath"
+	"runtime"
+	"strconv"
+)
+
+// config is everything that can be set from the outside.
+type config struct {
+	addr            string
+	dataDir         string
+	databaseURL     string // "" means embedded
+	appsDatabaseURL string // "" means next to databaseURL
+	redisURL        string // "" means in-process
+	baseDomain      string
+	chromium        string
+	web, worker     bool
+	concurrency     int // turns at once
+}
+
+// common declares the flags that every command has, with the environment as their default.
+func common(name string, getenv func(string) string) (*flag.FlagSet, *config) {
+	c := &config{
+		databaseURL: getenv("DATABASE_URL"), appsDatabaseURL: getenv("OVERSKILL_APPS_DATABASE_URL"), redisURL: getenv("REDIS_URL"),
+		baseDomain: or(getenv("OVERSKILL_BASE_DOMAIN"), "localhost"), chromium: getenv("OVERSKILL_CHROMIUM"),
+		concurrency: max(1, runtime.NumCPU()/2),
+	}
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // the error is printed by main, once
+	fs.StringVar(&c.dataDir, "data-dir", or(getenv("OVERSKILL_DATA_DIR"), "data"), "")
+	return fs, c
+}
+
+func parse(fs *flag.FlagSet, c *config, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		return usageError(err.Error())
+	}
+	if fs.NArg() > 0 {
+		return usageError("unexpected argument " + strconv.Quote(fs.Arg(0)))
+	}
+	dir, err := filepath.Abs(c.dataDir)
+	if err != nil {
+		return usageError("--data-dir: " + err.Error())
+	}
+	c.dataDir = dir
+	return nil
+}
+
+func parseServer(name string, args []string, getenv func(string) string) (config, error) {
+	fs, c := common(name, getenv)
+	fs.StringVar(&c.addr, "addr", or(getenv("OVERSKILL_ADDR"), "127.0.0.1:8080"), "")
+	if err := parse(fs, c, args); err != nil {
+		return config{}, err
+	}
+	c.web, c.worker = name != "worker", name != "web"
+	if name != "serve" && (c.databaseURL == "" || c.redisURL == "") {
+		return config{}, usageError(name + " shares its work with other processes: set DATABASE_URL and REDIS_URL, or use serve")
+	}
+	if _, _, err := net.SplitHostPort(c.addr); err != nil {
+		return config{}, usageError("--addr must look like 127.0.0.1:8080: " + err.Error())
+	}
+	return *c, nil
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

@@ -1,0 +1,391 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"overskill/handlers"
+	appdata "overskill/internal/appdata/local"
+	"overskill/internal/builder"
+	site "overskill/internal/deploy/local"
+	"overskill/internal/deploy/smoke"
+	"overskill/internal/fault"
+	"overskill/internal/filetree"
+	"overskill/internal/llm"
+	"overskill/internal/llm/composer"
+	"overskill/internal/model"
+	"overskill/internal/platform/embedded"
+	"overskill/internal/platform/events"
+	"overskill/internal/platform/secret"
+	"overskill/internal/platform/store"
+	"overskill/internal/team/account"
+	"overskill/internal/toolchain"
+	"overskill/jobs"
+	"overskill/templates"
+)
+
+// closers are undone in the reverse order of their making.
+type closers []func()
+
+func (c *closers) add(fn func()) { *c = append(*c, fn) }
+
+func (c closers) close() {
+	for i := len(c) - 1; i >= 0; i-- {
+		c[i]()
+	}
+}
+
+// serve runs until ctx ends or a part that everything needs is gone.
+func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	say := func(format string, args ...any) { fmt.Fprintf(stdout, format+"\n", args...) }
+	var undo closers
+	defer func() { undo.close() }()
+
+	lock, err := embedded.LockDataDir(c.dataDir)
+	if err != nil {
+		return err
+	}
+	undo.add(func() { _ = lock.Release() })
+
+	var listener net.Listener
+	if c.web {
+		if listener, err = net.Listen("tcp", c.addr); err != nil {
+			return fault.Wrap(err, fault.Conflict, "Cannot listen on %s. Is something else there? Choose another --addr.", c.addr)
+		}
+		undo.add(func() { _ = listener.Close() })
+	}
+
+	tools, err := toolchain.New(toolchain.Config{Dir: filepath.Join(c.dataDir, "toolchain"), MaxBuilds: c.concurrency, Log: log})
+	if err != nil {
+		return err
+	}
+	undo.add(func() { _ = tools.Close() })
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	databases, err := openDatabases(ctx, c, tools, stdout, cancel, &undo)
+	if err != nil {
+		return err
+	}
+	redisURL, err := openRedis(c, &undo)
+	if err != nil {
+		return err
+	}
+	p, err := assemble(ctx, c, tools, databases, redisURL, listener, log, &undo)
+	if err != nil {
+		return err
+	}
+	if databases.ours {
+		if err := p.store.ReleaseJobs(ctx); err != nil { // nobody else can be running them
+			return err
+		}
+	}
+	if c.worker {
+		if err := p.startWorker(ctx, c, redisURL, log, &undo); err != nil {
+			return err
+		}
+	}
+	running := embedded.Running{DatabaseURL: databases.main, AppsDatabaseURL: databases.apps}
+	if c.web {
+		running.Address = p.baseURL
+		stop := startWeb(ctx, p, listener, log, cancel)
+		undo.add(stop)
+	}
+	if err := lock.Announce(running); err != nil {
+		return err
+	}
+	if c.web {
+		say("OverSkill Builder is ready: %s", p.baseURL)
+	} else {
+		say("The worker is ready.")
+	}
+	go p.warm(ctx, say, log)
+
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	say("Stopping.")
+	return nil
+}
+
+// databases are where the builder and the live apps keep their rows.
+type databases struct {
+	main, apps string
+	ours       bool // the embedded one: no other process uses it
+}
+
+func openDatabases(ctx context.Context, c config, tools *toolchain.Toolchain, stdout io.Writer, cancel context.CancelCauseFunc, undo *closers) (databases, error) {
+	if c.databaseURL == "" {
+		pg, err := embedded.StartPostgres(ctx, embedded.Config{
+			Dir: filepath.Join(c.dataDir, "postgres"), Packages: packages{tools}, Progress: progress(stdout),
+		})
+		if err != nil {
+			return databases{}, err
+		}
+		undo.add(func() { stopPostgres(pg) })
+		go func() {
+			select {
+			case <-pg.Done():
+				cancel(fault.New(fault.Unavailable, "Postgres ended unexpectedly; its log is in %s.", filepath.Join(c.dataDir, "postgres")))
+			case <-ctx.Done():
+			}
+		}()
+		return databases{main: pg.URL(embedded.MainDatabase), apps: pg.URL(embedded.AppsDatabase), ours: true}, nil
+	}
+	apps := c.appsDatabaseURL
+	if apps == "" {
+		u, err := url.Parse(c.databaseURL)
+		if err != nil {
+			return databases{}, fault.Wrap(err, fault.Invalid, "DATABASE_URL cannot be read.")
+		}
+		u.Path += "_apps"
+		apps = u.String()
+		if err := store.EnsureDatabase(ctx, c.databaseURL, strings.TrimPrefix(u.Path, "/")); err != nil {
+			return databases{}, err
+		}
+	}
+	return databases{main: c.databaseURL, apps: apps}, nil
+}
+
+// startPostgres starts the embedded Postgres for a short-lived command.
+func startPostgres(ctx context.Context, c config, stdout io.Writer) (*embedded.Postgres, func(), error) {
+	tools, err := toolchain.New(toolchain.Config{Dir: filepath.Join(c.dataDir, "toolchain")})
+	if err != nil {
+		return nil, nil, err
+	}
+	pg, err := embedded.StartPostgres(ctx, embedded.Config{
+		Dir: filepath.Join(c.dataDir, "postgres"), Packages: packages{tools}, Progress: progress(stdout),
+	})
+	if err != nil {
+		_ = tools.Close()
+		return nil, nil, err
+	}
+	return pg, func() { stopPostgres(pg); _ = tools.Close() }, nil
+}
+
+func stopPostgres(pg *embedded.Postgres) {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	if err := pg.Stop(ctx); err != nil {
+		slog.Error("stop postgres", "error", err)
+	}
+}
+
+func openRedis(c config, undo *closers) (string, error) {
+	if c.redisURL != "" {
+		return c.redisURL, nil
+	}
+	r, err := embedded.StartRedis()
+	if err != nil {
+		return "", err
+	}
+	undo.add(r.Close)
+	return r.URL(), nil
+}
+
+// program is everything that is assembled once and used by web and worker.
+type program struct {
+	store    *store.Store
+	accounts *account.Service
+	service  *builder.Service
+	runner   *builder.Runner
+	bus      *events.Bus
+	queue    *jobs.Client
+	tools    *toolchain.Toolchain
+	site     *site.Server
+	redis    *redis.Client
+	baseURL  string
+}
+
+func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs databases, redisURL string, listener net.Listener, log *slog.Logger, undo *closers) (*program, error) {
+	p := &program{tools: tools, baseURL: baseURL(c, listener)}
+	var err error
+	if p.store, err = store.Open(ctx, store.Config{URL: dbs.main}); err != nil {
+		return nil, err
+	}
+	undo.add(func() { _ = p.store.Close() })
+	if _, err := p.store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	key, err := secret.LoadKey(filepath.Join(c.dataDir, "secret.key"))
+	if err != nil {
+		return nil, err
+	}
+	data, err := appdata.Open(ctx, appdata.Config{
+		AdminURL: dbs.apps, Log: log,
+		Secret: func(appID int64) []byte { return key.Derive("app-jwt:"+strconv.FormatInt(appID, 10), 32) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	undo.add(data.Close)
+
+	opt, err := redis.ParseURL(redisURL)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "REDIS_URL cannot be read.")
+	}
+	p.redis = redis.NewClient(opt)
+	undo.add(func() { _ = p.redis.Close() })
+	p.bus = events.New(p.redis)
+	undo.add(func() { _ = p.bus.Close() })
+	if p.queue, err = jobs.NewClient(redisURL); err != nil {
+		return nil, err
+	}
+	undo.add(func() { _ = p.queue.Close() })
+
+	p.site, err = site.New(site.Config{
+		Dir: filepath.Join(c.dataDir, "deployments"), Store: releases{p.store}, API: data.Handler, BaseDomain: c.baseDomain, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	check, err := smoke.New(smoke.Config{
+		Chromium: c.chromium, Dial: dialAddress(c, listener), Profiles: filepath.Join(c.dataDir, "browser"), Log: log,
+		Appear: 300 * time.Millisecond, // promotion is one row: a version shows at once or not at all
+	})
+	if err != nil {
+		return nil, err
+	}
+	undo.add(func() { _ = check.Close() })
+
+	p.accounts = account.New(p.store, time.Now)
+	p.service = builder.NewService(builder.ServiceConfig{
+		Store: p.store, Queue: p.queue, Bus: p.bus, Log: log, PreviewURL: p.previewURL(c),
+		Cleanup: func(ctx context.Context, app model.App) error { return data.Drop(ctx, app.ID) },
+	})
+	composer := composer.New()
+	p.runner = builder.NewRunner(builder.RunnerConfig{
+		Store: p.store, Bus: p.bus, Log: log, Tools: tools, Packages: tools, Data: appData{data}, Site: p.site, Verifier: check,
+		Foundation: foundation{}, Fill: fill,
+		AnonKey: func(appID int64) (string, error) {
+			keys, err := data.Keys(appID)
+			return keys.Anon, err
+		},
+		Models:       func(context.Context, model.App) (llm.Model, error) { return composer, nil },
+		PreviewURL:   p.previewURL(c),
+		CandidateURL: p.candidateURL(c),
+	})
+	return p, nil
+}
+
+// baseURL is where people find the builder: "localhost" rather than 127.0.0.1, for the apps live below it.
+func baseURL(c config, listener net.Listener) string {
+	if listener == nil {
+		return "http://" + c.baseDomain
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return "http://" + net.JoinHostPort(c.baseDomain, port)
+}
+
+func (p *program) previewURL(c config) func(slug string) string {
+	return func(slug string) string {
+		return p.withHost(site.Host(slug, model.Preview, c.baseDomain))
+	}
+}
+
+func (p *program) candidateURL(c config) func(slug string, versionID int64) string {
+	return func(slug string, versionID int64) string {
+		return p.withHost(site.CandidateHost(slug, versionID, c.baseDomain))
+	}
+}
+
+// withHost is the base URL with another host and the same port.
+func (p *program) withHost(host string) string {
+	u, err := url.Parse(p.baseURL)
+	if err != nil {
+		return "http://" + host + "/"
+	}
+	if port := u.Port(); port != "" {
+		host = net.JoinHostPort(host, port)
+	}
+	return u.Scheme + "://" + host + "/"
+}
+
+// dialAddress is where our own server answers for every app's host name.
+func dialAddress(c config, listener net.Listener) string {
+	if listener == nil {
+		return c.addr
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
+func (p *program) startWorker(ctx context.Context, c config, redisURL string, log *slog.Logger, undo *closers) error {
+	server, err := jobs.StartServer(redisURL, c.concurrency, builder.JobKind, p.runner, log)
+	if err != nil {
+		return err
+	}
+	undo.add(server.Stop)
+	go jobs.Sweep(ctx, p.store, p.queue, log)
+	go func() {
+		for versionID := range p.bus.SubscribeStops(ctx) {
+			p.runner.StopVersion(versionID)
+		}
+	}()
+	return nil
+}
+
+// startWeb serves HTTP and returns what stops it. Open event streams end with the context.
+func startWeb(ctx context.Context, p *program, listener net.Listener, log *slog.Logger, cancel context.CancelCauseFunc) func() {
+	h := handlers.New(handlers.Deps{
+		Accounts: p.accounts, Builder: p.service, Apps: p.site, AppHost: p.site.Holds, Log: log,
+		BaseURL: func(*http.Request) string { return p.baseURL },
+		Ready: func(ctx context.Context) error {
+			return errors.Join(p.store.Ping(ctx), p.redis.Ping(ctx).Err())
+		},
+	})
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			cancel(fmt.Errorf("serve: %w", err))
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			_ = server.Close()
+		}
+	}
+}
+
+// warm fetches what the first app would otherwise wait for.
+func (p *program) warm(ctx context.Context, say func(string, ...any), log *slog.Logger) {
+	files, err := templates.Foundation(templates.Values{AppName: "App", AppSlug: "app", AppID: 1, TeamID: 1})
+	if err != nil {
+		log.ErrorContext(ctx, "foundation", "error", err)
+		return
+	}
+	tree, err := filetree.New(files)
+	if err != nil {
+		log.ErrorContext(ctx, "foundation", "error", err)
+		return
+	}
+	if err := p.tools.Warm(ctx, tree); err != nil && ctx.Err() == nil {
+		say("The packages for new apps could not be fetched yet: %s They are fetched when the first app is built.", fault.Text(err))
+		log.WarnContext(ctx, "warm up failed", "error", err)
+	}
+}
+
+func progress(w io.Writer) func(model.LogLevel, string) {
+	return func(_ model.LogLevel, text string) { fmt.Fprintln(w, text) }
+}

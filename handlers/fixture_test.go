@@ -1,0 +1,134 @@
+package handlers_test
+
+import (
+	"fmt"
+	"time"
+
+	"overskill/internal/model"
+)
+
+const bookingDiff = `@@ -60,3 +60,4 @@ export default function Booking
+   const form = useForm<Booking>()
+-  const save = form.handleSubmit(book)
++  const note = useDeliveryNote(booking.id)
++  const save = form.handleSubmit((b) => book(b, note.file))
+   return (
+`
+
+const bookingSource = `import { useState } from "react"
+import { useAuth } from "@/components/auth/AuthProvider"
+import { SlotPicker } from "@/components/booking/SlotPicker"
+
+/** One slot is 30 minutes; a carrier may hold three at a time. */
+export default function Booking({ gates }: { gates: Gate[] }) {
+  const { user } = useAuth()
+  const [note, setNote] = useState<File | null>(null)
+  const tooBig = note !== null && note.size > 10_000_000
+  return (
+    <form className="mx-auto grid max-w-xl gap-4">
+      <SlotPicker gates={gates} minutes={30} />
+      {tooBig ? "At most 10 MB" : undefined}
+    </form>
+  )
+}
+`
+
+// harbour fills s with a person and an app that has a green, a failed and a running turn, as of at.
+func harbour(s *services, at time.Time) (model.User, *app) {
+	u := model.User{ID: 1, Email: "mareike@harbour.example", Name: "Mareike Oltmanns", PasswordHash: "correct horse"}
+	s.users = append(s.users, u)
+	s.sessions["open"] = u.ID
+	a := &app{App: model.App{
+		ID: s.id(), CreatedBy: u.ID, Slug: "harbour", Name: "Harbour Slot Planner", Prompt: "Carriers book a slot", Status: model.AppGenerating,
+		DeploymentStatus: model.DeployDeployed, PreviewURL: "http://preview-harbour.localhost:8080/", CreatedAt: at.Add(-3 * time.Hour), UpdatedAt: at,
+	}, files: map[int64]map[string]string{}}
+	s.apps = append(s.apps, a)
+
+	green := s.past(a, u, at.Add(-150*time.Minute), "Carriers book a 30-minute slot at one of our four gates. The dock master sees today's arrivals.", model.VersionGreen)
+	green.Version.DisplayName, green.Version.ScreenshotHash = "Slots and arrivals", "aa"
+	green.Reply.Content = "I understood **carriers**, **gates** and **bookings**.\n\n- A booking has a gate, a day and a slot of 30 minutes\n- The dock master marks it `arrived`, `late` or `cancelled`\n\nI assumed that a carrier sees only its own bookings."
+	a.HeadVersionID = green.Version.ID
+	failed := s.past(a, u, at.Add(-40*time.Minute), "Remind carriers the evening before.", model.VersionFailed)
+	failed.Version.DisplayName = "Reminder the evening before"
+	failed.Version.Error = "The build needs the package mailer-pro, and it does not exist."
+	failed.Version.ErrorClass = "missing_package"
+	s.running(a, u, at)
+	return u, a
+}
+
+var stageNames = [6]string{"understand", "plan", "foundation", "generate", "build", "deploy"}
+
+func (s *services) past(a *app, u model.User, at time.Time, asked string, status model.VersionStatus) *model.Turn {
+	t := model.Turn{
+		Request: model.Message{ID: s.id(), Role: model.RoleUser, Content: asked, CreatedAt: at}, Author: u,
+		Reply:   model.Message{ID: s.id(), Role: model.RoleAssistant},
+		Version: model.Version{ID: s.id(), AppID: a.ID, Number: fmt.Sprintf("1.0.%d", len(a.turns)), Status: status, CreatedAt: at, AIModelUsed: "composer/1"},
+	}
+	for i, ms := range []int{120, 80, 210, 940, 1870, 760} {
+		st := model.Stage{VersionID: t.Version.ID, Name: stageNames[i], Step: i + 1, Status: model.StageDone, Attempts: 1, StartedAt: at}
+		at = at.Add(time.Duration(ms) * time.Millisecond)
+		st.EndedAt = at
+		if status == model.VersionFailed && i == 4 {
+			st.Status, st.Attempts, st.Error = model.StageFailed, 3, "mailer-pro is not in the registry"
+		}
+		if status == model.VersionFailed && i == 5 {
+			st = model.Stage{VersionID: t.Version.ID, Name: "deploy", Step: 6, Status: model.StageWaiting}
+		}
+		t.Stages = append(t.Stages, st)
+	}
+	t.Version.EndedAt = at
+	t.Tools = tools(t.Version.ID, t.Stages[3].StartedAt)
+	a.files[t.Version.ID] = map[string]string{
+		"package.json": "{\n  \"name\": \"harbour\"\n}\n", "src/App.tsx": "export default function App() {\n  return null\n}\n",
+		"src/pages/Booking.tsx": bookingSource, "src/pages/Arrivals.tsx": "export {}\n", "src/lib/deliveryNotes.ts": "export const MAX_NOTE_BYTES = 10_000_000\n",
+		"src/components/auth/AuthForm.tsx": "export {}\n", "src/components/arrivals/SlotPickerKeyboardHelpDialog.tsx": "export {}\n", "public/logo.png": "\x89PNG\x00",
+	}
+	a.turns = append(a.turns, t)
+	return &a.turns[len(a.turns)-1]
+}
+
+func tools(version int64, at time.Time) []model.ToolCall {
+	return []model.ToolCall{
+		{VersionID: version, Seq: 1, Name: "os-search-files", Path: "booking|slot_id", OK: true, Result: "14 hits", StartedAt: at, Millis: 12},
+		{VersionID: version, Seq: 2, Name: "os-migrate", Path: "supabase/migrations/0007_delivery_notes.sql", OK: true, Added: 26, StartedAt: at},
+		{VersionID: version, Seq: 3, Name: "os-line-replace", Path: "src/pages/Booking.tsx", OK: true, Added: 34, Removed: 6, Detail: bookingDiff, StartedAt: at, Millis: 3},
+		{VersionID: version, Seq: 4, Name: "os-line-replace", Path: "src/components/arrivals/ArrivalsListRow.tsx", Result: "The text to replace occurs 3 times. Name more lines.", StartedAt: at},
+		{VersionID: version, Seq: 5, Name: "os-write", Path: "src/lib/deliveryNotes.ts", OK: true, Added: 41, Detail: "@@ -0,0 +1 @@\n+export const MAX_NOTE_BYTES = 10_000_000\n", StartedAt: at},
+	}
+}
+
+func (s *services) running(a *app, u model.User, at time.Time) {
+	start := at.Add(-34 * time.Second)
+	t := model.Turn{
+		Request: model.Message{ID: s.id(), Role: model.RoleUser, Content: "Let carriers upload the delivery note as a PDF when they book, and show a paperclip in the arrivals list. Only the dock master may open it.", CreatedAt: start},
+		Author:  u,
+		Reply:   model.Message{ID: s.id(), Role: model.RoleAssistant, Status: model.MessageGenerating, Content: "The booking form now takes one PDF of up to 10 MB. In the arrivals list a paperclip marks bookings with a note; only people with the role dock master can open"},
+		Version: model.Version{ID: s.id(), AppID: a.ID, Number: fmt.Sprintf("1.0.%d", len(a.turns)), DisplayName: "Delivery notes as PDF", Status: model.VersionBuilding, CreatedAt: start, AIModelUsed: "composer/1"},
+	}
+	for i, ms := range []int{1100, 3600, 200, 24900} {
+		st := model.Stage{VersionID: t.Version.ID, Name: stageNames[i], Step: i + 1, Status: model.StageDone, Attempts: 1, StartedAt: start}
+		start = start.Add(time.Duration(ms) * time.Millisecond)
+		st.EndedAt = start
+		t.Stages = append(t.Stages, st)
+	}
+	t.Tools = tools(t.Version.ID, t.Stages[3].StartedAt)
+	t.Stages = append(t.Stages,
+		model.Stage{VersionID: t.Version.ID, Name: "validate", Step: 5, Status: model.StageDone, StartedAt: start, EndedAt: start.Add(700 * time.Millisecond)},
+		model.Stage{VersionID: t.Version.ID, Name: "build", Step: 5, Status: model.StageRunning, StartedAt: start.Add(700 * time.Millisecond)},
+		model.Stage{VersionID: t.Version.ID, Name: "deploy", Step: 6, Status: model.StageWaiting})
+	a.files[t.Version.ID] = a.files[a.turns[0].Version.ID]
+	a.turns = append(a.turns, t)
+	for i, line := range []struct{ level, stage, text string }{
+		{"info", "understand", "3 entities, 2 roles"},
+		{"info", "plan", "5 changes, 1 table, 2 policies"},
+		{"info", "generate", "src/pages/Booking.tsx +34 −6"},
+		{"error", "validate", `src/components/arrivals/ArrivalsListRow.tsx:4:10 "FilePdf" is not exported by "lucide-react"`},
+		{"info", "repair", "FilePdf → FileText"},
+		{"warn", "build", "dist/assets/pdf.worker.js 318.4 kB is not critical"},
+		{"info", "build", "412 modules"},
+	} {
+		e := model.LogEvent{VersionID: t.Version.ID, Level: model.LogLevel(line.level), Stage: line.stage, Text: line.text, At: at.Add(time.Duration(i) * time.Second)}
+		a.logs = append(a.logs, e)
+		s.emit(a, t.Version.ID, model.EventLog, e)
+	}
+}

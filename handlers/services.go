@@ -1,0 +1,100 @@
+package handlers
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"overskill/internal/model"
+)
+
+// Accounts is what the web face asks about people.
+type Accounts interface {
+	Credentials
+	Sessions
+	KeptPrompts
+}
+
+// Credentials says who somebody is.
+type Credentials interface {
+	// SignUp makes an account. A taken address is fault.Conflict, a weak password fault.Invalid.
+	SignUp(ctx context.Context, email, password string) (model.User, error)
+	// SignIn checks a password. Too many failures from ip or for email are fault.RateLimited.
+	SignIn(ctx context.Context, email, password, ip string) (model.User, error)
+	// TokenUser returns whose API token bearer is, or fault.Unauthorized.
+	TokenUser(ctx context.Context, bearer string) (model.User, error)
+	// HasUsers reports whether anybody has an account yet.
+	HasUsers(ctx context.Context) (bool, error)
+}
+
+// Sessions are signed-in browsers.
+type Sessions interface {
+	StartSession(ctx context.Context, userID int64) (token string, expires time.Time, err error)
+	// SessionUser returns whose session token is, or fault.Unauthorized.
+	SessionUser(ctx context.Context, token string) (model.User, error)
+	EndSession(ctx context.Context, token string) error
+}
+
+// KeptPrompts hold what a visitor wrote until there is an account to build it for.
+type KeptPrompts interface {
+	KeepPrompt(ctx context.Context, prompt string) (token string, err error)
+	// KeptPrompt returns the prompt and leaves it where it is; fault.NotFound when there is none.
+	KeptPrompt(ctx context.Context, token string) (string, error)
+	DropPrompt(ctx context.Context, token string) error
+}
+
+// Builder is what the web face asks about apps. Every method checks that u may do it; an app that u may
+// not see is fault.NotFound, exactly as one that does not exist.
+type Builder interface {
+	AppReader
+	AppWriter
+	TurnReader
+	VersionReader
+	Stream
+}
+
+// AppReader finds apps.
+type AppReader interface {
+	App(ctx context.Context, u model.User, slug string) (model.App, error)
+	Apps(ctx context.Context, u model.User, q model.AppQuery) ([]model.AppCard, error)
+	// Export writes a ZIP of a version's source; number "" is the newest that has files.
+	Export(ctx context.Context, u model.User, slug, number string, w io.Writer) error
+}
+
+// AppWriter makes and changes apps.
+type AppWriter interface {
+	// CreateApp makes an app and starts its first turn.
+	CreateApp(ctx context.Context, u model.User, prompt string) (model.App, error)
+	// PostMessage starts the next turn; fault.Conflict while one runs.
+	PostMessage(ctx context.Context, u model.User, slug, content string) (model.Turn, error)
+	// Stop asks the running turn to end.
+	Stop(ctx context.Context, u model.User, slug string) error
+	Rename(ctx context.Context, u model.User, slug, name string) error
+	Delete(ctx context.Context, u model.User, slug string) error
+}
+
+// TurnReader reads the chat.
+type TurnReader interface {
+	// Turns returns the last limit turns, oldest first.
+	Turns(ctx context.Context, u model.User, slug string, limit int) ([]model.Turn, error)
+	Turn(ctx context.Context, u model.User, slug string, versionID int64) (model.Turn, error)
+	// Restore starts a turn that makes a new version with the files of an older one.
+	Restore(ctx context.Context, u model.User, slug, number string) (model.Turn, error)
+}
+
+// VersionReader reads versions. A number "" is the newest version that has files.
+type VersionReader interface {
+	Versions(ctx context.Context, u model.User, slug string) ([]model.Version, error) // newest first
+	Files(ctx context.Context, u model.User, slug, number string) ([]model.VersionFile, error)
+	File(ctx context.Context, u model.User, slug, number, path string) ([]byte, error)
+	Diff(ctx context.Context, u model.User, slug, number string) ([]model.FileDiff, error)
+	Screenshot(ctx context.Context, u model.User, slug, number string) ([]byte, error) // PNG
+}
+
+// Stream reads what happens.
+type Stream interface {
+	// Events replays the events after an id and then follows, until ctx ends or emit fails.
+	Events(ctx context.Context, u model.User, slug string, after int64, emit func(model.Event) error) error
+	LastEventID(ctx context.Context, u model.User, slug string) (int64, error)
+	Logs(ctx context.Context, u model.User, slug string, versionID int64) ([]model.LogEvent, error)
+}

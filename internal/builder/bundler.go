@@ -1,0 +1,143 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"overskill/internal/builder/pipeline"
+	"overskill/internal/builder/repair"
+	"overskill/internal/deploy/plan"
+	"overskill/internal/filetree"
+	"overskill/internal/model"
+	"overskill/internal/toolchain"
+)
+
+// reviewer is the pipeline's Reviewer.
+type reviewer struct{}
+
+func (reviewer) Validate(tree filetree.Tree) []model.Diagnostic { return repair.Validate(tree) }
+
+func (reviewer) Fix(tree filetree.Tree, problems []model.Diagnostic) (filetree.Tree, []string) {
+	tree, fixed := repair.Fix(tree, problems)
+	var lines []string
+	for _, f := range fixed {
+		lines = append(lines, f.File+": "+f.What)
+	}
+	return tree, lines
+}
+
+// bundler is the pipeline's Bundler: the toolchain's dist, planned for the deployment.
+type bundler struct {
+	tools *toolchain.Toolchain
+	keys  func(appID int64) (anon string, err error)
+}
+
+func (b bundler) Bundle(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) (pipeline.Bundle, error) {
+	anon, err := b.keys(s.App.ID)
+	if err != nil {
+		return pipeline.Bundle{}, err
+	}
+	dist, err := b.tools.Build(ctx, toolchain.BuildInput{
+		Tree: s.Tree, Mode: toolchain.Production, Progress: r.Progress,
+		Env: map[string]string{
+			"VITE_APP_ID": strconv.FormatInt(s.App.ID, 10),
+			// The app's data is served at the app's own address: relative, so that the same bundle runs
+			// wherever it is deployed.
+			"VITE_SUPABASE_URL":      "/",
+			"VITE_SUPABASE_ANON_KEY": anon,
+		},
+	})
+	var problems *toolchain.ProblemsError
+	if errors.As(err, &problems) {
+		return pipeline.Bundle{}, r.Diagnostics(problems.Diagnostics)
+	}
+	if err != nil {
+		return pipeline.Bundle{}, err
+	}
+	if err := r.Diagnostics(dist.Warnings); err != nil {
+		return pipeline.Bundle{}, err
+	}
+	p, err := plan.Make(dist.Files, dist.Entry, plan.Options{
+		AppID: s.App.ID, VersionID: s.Version.ID, Slug: s.App.Slug, VersionNumber: s.Version.Number, Environment: string(model.Preview),
+	})
+	var big *plan.TooBigError
+	if errors.As(err, &big) {
+		return pipeline.Bundle{}, r.Diagnostics(big.Diagnostics())
+	}
+	if err != nil {
+		return pipeline.Bundle{}, fmt.Errorf("plan the deployment: %w", err)
+	}
+	for _, note := range p.Notes {
+		r.Info("%s", note)
+	}
+	r.Info("Worker: %s of 900,000 bytes", thousands(p.WorkerBytes))
+	return pipeline.Bundle{Hash: p.Hash, Bytes: p.WorkerBytes, Assets: p.Hashes(), Payload: p}, nil
+}
+
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// checker is the pipeline's Checker.
+type checker struct {
+	tools *toolchain.Toolchain
+	data  AppData
+	fill  func(model.App, []byte) []byte
+}
+
+func (c checker) Check(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) ([]model.Diagnostic, error) {
+	problems, err := c.tools.Typecheck(ctx, s.Tree, r.Progress)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.data.Check(ctx, s.App.ID, migrations(s.Tree, s.App, c.fill)); err != nil {
+		d, ok := c.data.Diagnose(err)
+		if !ok {
+			return nil, err
+		}
+		problems = append(problems, d)
+	} else {
+		r.Info("Migrations apply")
+	}
+	return problems, nil
+}
+
+// Migration is one file of an app's schema, with its placeholders filled in.
+type Migration struct{ Name, SQL string }
+
+func migrations(tree filetree.Tree, app model.App, fill func(model.App, []byte) []byte) []Migration {
+	var out []Migration
+	for _, name := range migrationNames(tree) { // in path order, which is the order of their times
+		content, _ := tree.Get(migrationsDir + name)
+		out = append(out, Migration{Name: name, SQL: string(fill(app, content))})
+	}
+	return out
+}
+
+// AppData is where the live apps keep their data.
+type AppData interface {
+	// Check runs the migrations that are not applied yet and takes them back.
+	Check(ctx context.Context, appID int64, ms []Migration) error
+	// Migrate applies them, all or none, and returns the names of those that were new.
+	Migrate(ctx context.Context, appID int64, ms []Migration) ([]string, error)
+	// Diagnose explains an error of the two that the app's own SQL has caused.
+	Diagnose(err error) (model.Diagnostic, bool)
+}
+
+func migrationCheck(data AppData, fill func(model.App, []byte) []byte) func(context.Context, model.App, filetree.Tree, string, string) error {
+	return func(ctx context.Context, app model.App, base filetree.Tree, name, sql string) error {
+		ms := append(migrations(base, app, fill), Migration{Name: name, SQL: string(fill(app, []byte(sql)))})
+		err := data.Check(ctx, app.ID, ms)
+		if d, ok := data.Diagnose(err); ok {
+			return errors.New(strings.TrimSpace(pipeline.Describe(d) + " " + d.Cure))
+		}
+		return err
+	}
+}

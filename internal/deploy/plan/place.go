@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"overskill/internal/fault"
+	"overskill/internal/model"
+)
+
+// place sets Embedded on the assets so that the Worker stays under its budget. What the budget must hold in any
+// case is the script, with one line for every asset, and index.html, without which no page can open. The rest
+// follows by rank, smallest first, as long as it fits.
+func (w *worker) place(assets []Asset, critical map[string]bool) error {
+	budget := int64(w.opt.Budget)
+	used := int64(len(w.script(assets))) // nothing is embedded yet
+	if used >= budget {
+		return tooMany(assets, used, budget)
+	}
+	have := map[string]bool{} // modules by name: equal contents travel once
+	for _, i := range byRank(assets, critical) {
+		a := &assets[i]
+		cost := embedCost(*a, have[moduleName(a.Hash)])
+		switch {
+		case used+cost < budget:
+			a.Embedded = true
+			have[moduleName(a.Hash)] = true
+			used += cost
+		case a.Path == Index:
+			return indexTooBig(*a, used+cost, budget)
+		}
+	}
+	return nil
+}
+
+// byRank returns the positions of the assets that may be embedded, the most wanted first.
+func byRank(assets []Asset, critical map[string]bool) []int {
+	var order []int
+	rank := make([]int, len(assets))
+	for i, a := range assets {
+		rank[i] = rankOf(a, critical[a.Path])
+		if rank[i] <= rankSmall && (rank[i] <= rankEntryScript || a.Size <= MaxEmbedded) {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		return cmp.Or(
+			cmp.Compare(rank[i], rank[j]),
+			cmp.Compare(assets[i].Size, assets[j].Size),
+			cmp.Compare(assets[i].Path, assets[j].Path),
+		)
+	})
+	return order
+}
+
+// The ranks, in the order in which a browser is held up by what is missing. The first three are critical: they
+// may be of any size. Source maps come last and stay out: only developer tools ask for them.
+const (
+	rankIndex = iota
+	rankEntryStyle
+	rankEntryScript
+	rankPage   // other HTML pages
+	rankScript // chunks of other routes, and their styles
+	rankSmall  // icons, fonts, small pictures, data
+	rankNever
+)
+
+func rankOf(a Asset, critical bool) int {
+	ext := strings.ToLower(path.Ext(a.Path))
+	isStyle, isScript := ext == ".css", ext == ".js" || ext == ".mjs"
+	switch {
+	case a.Path == Index:
+		return rankIndex
+	case critical && isStyle:
+		return rankEntryStyle
+	case critical:
+		return rankEntryScript
+	case ext == ".map":
+		return rankNever
+	case ext == ".html" || ext == ".htm":
+		return rankPage
+	case isScript || isStyle:
+		return rankScript
+	}
+	return rankSmall
+}
+
+// TooBigError says that a build cannot become a Worker, and which files are in the way.
+type TooBigError struct {
+	Bytes  int64 // the least that the Worker would weigh
+	Budget int64 // what it may weigh: it must stay under
+	Items  []TooBigItem
+}
+
+// TooBigItem is one reason, the heaviest first.
+type TooBigItem struct {
+	Path string
+	Size int64 // bytes
+	Cure string
+}
+
+// Error lists what is too big and what to do about it.
+func (e *TooBigError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "The app needs at least %s in its Worker, and it must stay under %s.", bytesText(e.Bytes), bytesText(e.Budget))
+	for _, it := range e.Items {
+		fmt.Fprintf(&b, "\n%s: %s. %s", it.Path, bytesText(it.Size), it.Cure)
+	}
+	return b.String()
+}
+
+// Unwrap makes the error a TooLarge fault with the same words.
+func (e *TooBigError) Unwrap() error { return fault.New(fault.TooLarge, "%s", e.Error()) }
+
+// Diagnostics returns one diagnostic of class too_big for each item.
+func (e *TooBigError) Diagnostics() []model.Diagnostic {
+	out := make([]model.Diagnostic, len(e.Items))
+	for i, it := range e.Items {
+		out[i] = model.Diagnostic{
+			Class:   "too_big",
+			File:    strings.TrimPrefix(it.Path, "/"),
+			Message: fmt.Sprintf("%s is too big: %s. The Worker must stay under %s.", it.Path, bytesText(it.Size), bytesText(e.Budget)),
+			Cure:    it.Cure,
+		}
+	}
+	return out
+}
+
+func indexTooBig(a Asset, total, budget int64) error {
+	return &TooBigError{Bytes: total, Budget: budget, Items: []TooBigItem{{
+		Path: a.Path, Size: a.Size,
+		Cure: "Move pictures that are written into it as data: URLs to files, and inline scripts and styles to src/.",
+	}}}
+}
+
+// tooMany reports a routing table that alone fills the Worker, by the folders that hold most of its lines.
+func tooMany(assets []Asset, used, budget int64) error {
+	size := map[string]int64{}
+	count := map[string]int{}
+	for _, a := range assets {
+		dir := path.Dir(a.Path)
+		size[dir] += a.Size
+		count[dir]++
+	}
+	dirs := sortedKeys(count)
+	slices.SortStableFunc(dirs, func(a, b string) int { return cmp.Compare(count[b], count[a]) })
+	e := &TooBigError{Bytes: used, Budget: budget}
+	for _, d := range dirs[:min(5, len(dirs))] {
+		e.Items = append(e.Items, TooBigItem{
+			Path: d, Size: size[d],
+			Cure: fmt.Sprintf("It holds %d of %d files, and the Worker lists each: publish fewer files, or put them into one.", count[d], len(assets)),
+		})
+	}
+	return e
+}
+
+// bytesText writes a number of bytes for people: 900,000 bytes is "900 kB".
+func bytesText(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1_000_000:
+		return fmt.Sprintf("%.4g kB", float64(n)/1000)
+	}
+	return fmt.Sprintf("%.4g MB", float64(n)/1_000_000)
+}

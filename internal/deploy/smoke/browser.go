@@ -1,0 +1,309 @@
+package smoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// startTimeout bounds the start of the browser; a busy machine needs seconds.
+const startTimeout = 15 * time.Second
+
+// browser owns the one Chromium process. It starts when it is needed and ends when it has been idle.
+type browser struct {
+	cfg     Config
+	path    string
+	gateway string // host:port
+	slots   chan struct{}
+	pages   sync.WaitGroup // checks that use the browser, and tabs that are being closed
+
+	mu     sync.Mutex
+	cur    *process // nil when none runs
+	users  int      // of cur, and of those before it
+	idle   *time.Timer
+	closed bool
+}
+
+func newBrowser(cfg Config, path, gateway string) (*browser, error) {
+	if err := cleanProfiles(cfg.Profiles); err != nil {
+		return nil, fmt.Errorf("prepare browser profiles: %w", err)
+	}
+	b := &browser{cfg: cfg, path: path, gateway: gateway, slots: make(chan struct{}, cfg.Parallel)}
+	b.idle = time.AfterFunc(time.Hour, b.endIdle)
+	b.idle.Stop()
+	return b, nil
+}
+
+// opened is what came of opening a page. err means that there was no browser to open it, or no time left.
+type opened struct {
+	findings
+	err error
+}
+
+var errClosed = errors.New("the checker is closed")
+
+// begin counts a user of the browser until b.pages.Done, unless the browser is closed.
+func (b *browser) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.pages.Add(1)
+	}
+	return !b.closed
+}
+
+// open looks at a page. A browser that dies under the page is started once more; a page that kills it twice is
+// itself the problem.
+func (b *browser) open(ctx context.Context, u *url.URL) opened {
+	if !b.begin() {
+		return opened{err: errClosed}
+	}
+	defer b.pages.Done()
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-ctx.Done():
+		return opened{err: ctx.Err()}
+	}
+	var died error
+	for range 2 {
+		p, err := b.acquire()
+		if err != nil {
+			return opened{err: err}
+		}
+		found, err := p.look(ctx, u, b.cfg.Blank, b.pages.Go)
+		if err != nil && ctx.Err() == nil {
+			b.drop(p) // it is dead, or holds a page that cannot be closed
+		}
+		b.release()
+		switch {
+		case err == nil || errors.Is(err, errStuck):
+			return opened{findings: found}
+		case ctx.Err() != nil:
+			return opened{err: ctx.Err()}
+		}
+		b.cfg.Log.WarnContext(ctx, "browser died under a page", "url", u.String(), "err", err)
+		died = err
+	}
+	if errors.Is(died, errNoTab) { // that is not the page's doing
+		return opened{err: died}
+	}
+	var found findings
+	found.add(classRuntime, "The page makes the browser crash (%v).", died)
+	return opened{findings: found}
+}
+
+// warm starts the browser in the background, if it does not run.
+func (b *browser) warm() {
+	if !b.begin() {
+		return
+	}
+	go func() {
+		defer b.pages.Done()
+		if p, err := b.acquire(); err == nil { // open meets the same error and reports it
+			p.prepare(b.pages.Go)
+			b.release()
+		}
+	}()
+}
+
+// acquire returns a running browser and keeps it from ending until release is called.
+func (b *browser) acquire() (*process, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, errClosed
+	}
+	if b.cur != nil && b.cur.ctx.Err() != nil {
+		b.cur.stop()
+		b.cur = nil
+	}
+	if b.cur == nil {
+		p, err := startProcess(b.path, b.cfg.Profiles, b.gateway)
+		if err != nil {
+			b.cfg.Log.Error("browser did not start", "path", b.path, "err", err)
+			return nil, err
+		}
+		b.cur = p
+	}
+	b.users++
+	b.idle.Stop()
+	return b.cur, nil
+}
+
+func (b *browser) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.users--; b.users == 0 && !b.closed {
+		b.idle.Reset(b.cfg.Idle)
+	}
+}
+
+// drop ends a browser that must not be used again.
+func (b *browser) drop(p *process) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cur == p {
+		b.cur = nil
+	}
+	p.stop()
+}
+
+func (b *browser) endIdle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.users == 0 && b.cur != nil {
+		b.cur.stop()
+		b.cur = nil
+	}
+}
+
+func (b *browser) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.idle.Stop()
+	if b.cur != nil {
+		b.cur.stop()
+		b.cur = nil
+	}
+	b.mu.Unlock()
+	b.pages.Wait()
+}
+
+// process is a running Chromium with its profile.
+type process struct {
+	ctx     context.Context // of chromedp; it ends when the process does
+	cancel  context.CancelFunc
+	profile *profile
+	once    sync.Once
+
+	mu   sync.Mutex
+	next chan *tab // the tab for the next look, once it is made; nil when none is on its way
+}
+
+// startProcess starts Chromium. It dies with us, also when we are killed: the kernel sends it the signal that
+// Pdeathsig names when the thread that started it ends, and chromedp keeps that thread for as long as it runs.
+func startProcess(path, profiles, gateway string) (*process, error) {
+	prof, err := newProfile(profiles)
+	if err != nil {
+		return nil, err
+	}
+	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(),
+		append(flags(gateway),
+			chromedp.ExecPath(path),
+			chromedp.UserDataDir(prof.dir),
+			chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+				// The whole group, so that no helper writes to the profile while it is removed.
+				cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+			}))...)
+	ctx, cancelTab := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {})) // errors are returned, too
+	p := &process{ctx: ctx, profile: prof, cancel: func() { cancelTab(); cancelAlloc() }}
+	late := time.AfterFunc(startTimeout, cancelAlloc)
+	err = chromedp.Do(ctx)
+	if !late.Stop() && err == nil {
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		p.stop()
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// flags are the switches of the browser: headless, quiet, and with no way out but the gateway.
+func flags(gateway string) []chromedp.ExecAllocatorOption {
+	out := []chromedp.ExecAllocatorOption{
+		chromedp.Flag("proxy-server", "http://"+gateway),
+		chromedp.Flag("proxy-bypass-list", "<-loopback>"), // loopback goes through the gateway, too
+		chromedp.Flag("force-webrtc-ip-handling-policy", "disable_non_proxied_udp"),
+		chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,InterestFeedContentSuggestions,AutofillServerCommunication"),
+		chromedp.Flag("force-color-profile", "srgb"),
+		chromedp.Flag("password-store", "basic"),
+		chromedp.WindowSize(viewWidth, viewHeight),
+	}
+	for _, name := range []string{
+		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "no-default-browser-check",
+		"disable-background-networking", "disable-component-update", "disable-sync", "disable-default-apps",
+		"disable-extensions", "disable-breakpad", "disable-crash-reporter", "disable-client-side-phishing-detection",
+		"disable-domain-reliability", "disable-dev-shm-usage", "disable-background-timer-throttling",
+		"disable-backgrounding-occluded-windows", "disable-renderer-backgrounding", "disable-hang-monitor",
+		"disable-ipc-flooding-protection", "disable-search-engine-choice-screen", "metrics-recording-only",
+		"enable-automation", "mute-audio", "hide-scrollbars", "use-mock-keychain",
+	} {
+		out = append(out, chromedp.Flag(name, true))
+	}
+	return out
+}
+
+// stop kills the process and removes its profile. The profile is thrown away, so there is nothing to end gently.
+func (p *process) stop() {
+	p.once.Do(func() {
+		p.cancel()
+		p.profile.remove()
+	})
+}
+
+// profile is a folder for one browser process. It holds a lock as long as the process that made it lives.
+type profile struct {
+	dir  string
+	lock *os.File
+}
+
+func newProfile(parent string) (*profile, error) {
+	dir, err := os.MkdirTemp(parent, "profile-")
+	if err != nil {
+		return nil, err
+	}
+	lock, err := os.Create(dir + ".lock")
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &profile{dir, lock}, nil
+}
+
+func (p *profile) remove() {
+	for range 20 { // a helper of the browser may still be writing as it dies
+		if os.RemoveAll(p.dir) == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = os.Remove(p.lock.Name())
+	_ = p.lock.Close()
+}
+
+// cleanProfiles makes the folder and removes the profiles whose owner is gone.
+func cleanProfiles(parent string) error {
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
+	}
+	locks, err := filepath.Glob(filepath.Join(parent, "profile-*.lock"))
+	if err != nil {
+		return err
+	}
+	for _, name := range locks {
+		f, err := os.Open(name)
+		if err != nil {
+			continue // its owner has just removed it
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			(&profile{dir: name[:len(name)-len(".lock")], lock: f}).remove()
+			continue
+		}
+		_ = f.Close()
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package smoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// gateway is the HTTP proxy through which the browser reaches everything. Hosts under check are dialled wherever
+// they are; every other host must be on the public internet. The decision is taken on the address that is really
+// dialled, so a name that resolves to something private later does not help.
+type gateway struct {
+	dial   string // where *.localhost answers, or ""
+	server *http.Server
+	listen net.Listener
+	proxy  *httputil.ReverseProxy
+	direct *http.Transport
+
+	mu      sync.Mutex
+	allowed map[string]int // host:port under check, with the number of checks
+	tunnels map[net.Conn]bool
+}
+
+func newGateway(dial string) (*gateway, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	g := &gateway{dial: dial, listen: l, allowed: map[string]int{}, tunnels: map[net.Conn]bool{}}
+	g.direct = &http.Transport{
+		DialContext:         g.dialContext,
+		DisableCompression:  true, // the browser asks for what it wants
+		MaxIdleConnsPerHost: 8,
+		IdleConnTimeout:     10 * time.Second,
+	}
+	quiet := log.New(io.Discard, "", 0) // a request that fails is the page's problem, and is reported as such
+	g.proxy = &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.Host = r.In.Host },
+		Transport:     g.direct,
+		FlushInterval: -1,
+		ErrorLog:      quiet,
+	}
+	g.server = &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+	go func() { _ = g.server.Serve(l) }() // ends with close
+	return g, nil
+}
+
+func (g *gateway) addr() string { return g.listen.Addr().String() }
+
+func (g *gateway) close() error {
+	err := g.server.Close()
+	g.direct.CloseIdleConnections()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.tunnels {
+		_ = c.Close()
+	}
+	return err
+}
+
+// allow lets the host of u be dialled, private or not, until the returned function is called.
+func (g *gateway) allow(u *url.URL) (end func()) {
+	key := hostPort(u)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.allowed[key]++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.allowed[key]--; g.allowed[key] == 0 {
+			delete(g.allowed, key)
+		}
+	}
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "80"
+		if u.Scheme == "https" {
+			port = "443"
+		}
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+var errPrivate = errors.New("the address is private")
+
+// dialContext connects to a host of a page.
+func (g *gateway) dialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	g.mu.Lock()
+	known := g.allowed[strings.ToLower(addr)] > 0
+	g.mu.Unlock()
+	d := net.Dialer{Timeout: 5 * time.Second}
+	if !known {
+		d.ControlContext = publicOnly
+		return d.DialContext(ctx, network, addr)
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	if host = strings.ToLower(host); host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		// RFC 6761 section 6.3: these names are the loopback address, whether or not a resolver knows it.
+		addr = net.JoinHostPort("127.0.0.1", port)
+		if g.dial != "" {
+			addr = g.dial
+		}
+	}
+	return d.DialContext(ctx, network, addr)
+}
+
+// publicOnly refuses an address outside the public internet just before it is connected to.
+func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if !isPublic(ap.Addr().Unmap()) {
+		return fmt.Errorf("dial %s: %w", address, errPrivate)
+	}
+	return nil
+}
+
+func isPublic(a netip.Addr) bool {
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return false
+	}
+	for _, p := range reserved {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// reserved are the global-looking ranges that lead inside: carrier NAT, benchmarks, IPv4 in IPv6, 6to4, documentation
+// (IANA special-purpose address registries).
+var reserved = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
+}
+
+// ServeHTTP is the proxy: absolute requests for http, CONNECT for https and WebSockets.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodConnect:
+		g.tunnel(w, r)
+	case r.URL.IsAbs() && r.URL.Scheme == "http":
+		g.proxy.ServeHTTP(w, r)
+	default:
+		http.Error(w, "this is a proxy", http.StatusBadRequest)
+	}
+}
+
+func (g *gateway) tunnel(w http.ResponseWriter, r *http.Request) {
+	far, err := g.dialContext(r.Context(), "tcp", r.Host)
+	if err != nil {
+		http.Error(w, "cannot connect", http.StatusBadGateway)
+		return
+	}
+	defer far.Close()
+	near, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer near.Close()
+	defer g.track(near, far)()
+	if _, err := io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(far, buf)
+		_ = far.Close()
+	}()
+	_, _ = io.Copy(near, far)
+	_ = near.Close()
+	<-done
+}
+
+// track makes close end a tunnel: the server forgets hijacked connections.
+func (g *gateway) track(conns ...net.Conn) (end func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range conns {
+		g.tunnels[c] = true
+	}
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, c := range conns {
+			delete(g.tunnels, c)
+		}
+	}
+}

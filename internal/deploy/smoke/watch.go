@@ -1,0 +1,249 @@
+package smoke
+
+import (
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/inspector"
+	"github.com/chromedp/cdproto/network"
+	pagedomain "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+
+	"overskill/internal/model"
+)
+
+// Limits of what one page can fill a report with.
+const (
+	maxProblems = 30
+	maxMessage  = 600 // bytes
+	maxReloads  = 4   // navigations of the page by itself
+)
+
+// watch collects what a page does wrong from the events of its tab. The browser calls event from one goroutine;
+// everything else may be called from another.
+type watch struct {
+	background func(func()) // starts a goroutine that the browser's end waits for
+
+	mu       sync.Mutex
+	origin   string
+	found    []model.Diagnostic
+	seen     map[string]bool
+	requests map[network.RequestID]request // that have not ended
+	active   time.Time                     // when a request last began or ended
+	loads    int                           // of the main document
+	thrown   bool
+	crashed  bool
+	dismiss  func()
+}
+
+type request struct {
+	url  string
+	kind network.ResourceType
+}
+
+func newWatch(background func(func())) *watch {
+	return &watch{background: background, seen: map[string]bool{}, requests: map[network.RequestID]request{}}
+}
+
+// aim says which page the watch is for, before it is opened.
+func (w *watch) aim(u *url.URL) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.origin = u.Scheme + "://" + u.Host
+	w.active = time.Now()
+}
+
+// event takes one event of the tab. It must not wait, nor talk to the browser.
+func (w *watch) event(ev any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch ev := ev.(type) {
+	case *network.EventRequestWillBeSent:
+		w.requestStarted(ev)
+	case *network.EventResponseReceived:
+		w.responded(ev)
+	case *network.EventLoadingFinished:
+		w.requestEnded(ev.RequestID)
+	case *network.EventLoadingFailed:
+		w.failed(ev)
+	case *runtime.EventExceptionThrown:
+		w.threw(ev.ExceptionDetails)
+	case *runtime.EventConsoleAPICalled:
+		if ev.Type == runtime.ConsoleAPICalledTypeError {
+			w.logged(ev)
+		}
+	case *inspector.EventTargetCrashed:
+		w.crashed = true
+	case *pagedomain.EventJavascriptDialogOpening: // alert() holds the page until it is answered
+		if w.dismiss != nil {
+			w.background(w.dismiss)
+		}
+	}
+}
+
+// requestStarted notes a request that the page waits for. Streams do not count: they never end.
+func (w *watch) requestStarted(ev *network.EventRequestWillBeSent) {
+	switch ev.Type {
+	case network.ResourceTypeEventSource, network.ResourceTypeWebSocket, network.ResourceTypePing, network.ResourceTypeMedia:
+		return
+	case network.ResourceTypeDocument:
+		if ev.Request.URL == ev.DocumentURL && ev.RedirectResponse == nil {
+			w.loads++
+		}
+	}
+	w.requests[ev.RequestID] = request{ev.Request.URL, ev.Type}
+	w.active = time.Now()
+}
+
+func (w *watch) requestEnded(id network.RequestID) {
+	if _, ok := w.requests[id]; ok {
+		delete(w.requests, id)
+		w.active = time.Now()
+	}
+}
+
+// responded reports an error status. What the page's own origin does not have is a problem; what another origin
+// refuses may work tomorrow, so it is a warning, and so are icons and an API that asks for a sign-in.
+func (w *watch) responded(ev *network.EventResponseReceived) {
+	if ev.Response.Status < 400 {
+		return
+	}
+	u, own := w.ownPath(ev.Response.URL)
+	w.add(model.Diagnostic{
+		Class: classNetwork, Message: "The page asks for " + u + ", which answers with status " + strconv.FormatInt(ev.Response.Status, 10) + ".",
+		Warning: !own || isExtra(ev.Type) || isSignIn(u, ev.Response.Status),
+	})
+}
+
+func (w *watch) failed(ev *network.EventLoadingFailed) {
+	req, known := w.requests[ev.RequestID]
+	w.requestEnded(ev.RequestID)
+	if !known || ev.Canceled || ev.ErrorText == "net::ERR_ABORTED" {
+		return
+	}
+	u, own := w.ownPath(req.url)
+	text := strings.TrimPrefix(ev.ErrorText, "net::")
+	if ev.CorsErrorStatus != nil {
+		text = "refused by CORS: " + string(ev.CorsErrorStatus.CorsError)
+	}
+	w.add(model.Diagnostic{
+		Class: classNetwork, Message: "The page asks for " + u + ", and gets nothing (" + text + ").",
+		Warning: !own || isExtra(ev.Type),
+	})
+}
+
+// isExtra reports whether a page works without a request of this kind: icons, manifests, what it fetches ahead.
+func isExtra(kind network.ResourceType) bool {
+	switch kind {
+	case network.ResourceTypeOther, network.ResourceTypeManifest, network.ResourceTypePrefetch, network.ResourceTypePing:
+		return true
+	}
+	return false
+}
+
+// isSignIn reports whether an answer of the app's API only says that nobody is signed in.
+func isSignIn(p string, status int64) bool {
+	auth := strings.HasPrefix(p, "/auth/v1/")
+	return (status == 401 || status == 403) && (auth || strings.HasPrefix(p, "/rest/v1/")) || auth && status < 500
+}
+
+// ownPath returns the path of a URL on the page's own origin, or the whole of another one without its query.
+func (w *watch) ownPath(raw string) (string, bool) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw, false
+	}
+	if u.Scheme+"://"+u.Host == w.origin {
+		return u.Path, true
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return u.String(), false
+}
+
+// threw reports an exception that nothing caught.
+func (w *watch) threw(d *runtime.ExceptionDetails) {
+	text := d.Text
+	if d.Exception != nil && d.Exception.Description != "" {
+		text = strings.TrimPrefix(text+" ", "Uncaught ") + d.Exception.Description
+	} else if d.Exception != nil && len(d.Exception.Value) > 0 {
+		text += " " + string(d.Exception.Value)
+	}
+	w.thrown = true
+	diag := model.Diagnostic{Class: classRuntime, Message: strings.TrimSpace(text)}
+	file, own := w.ownPath(d.URL)
+	if own {
+		diag.File, diag.Line, diag.Column = strings.TrimPrefix(file, "/"), int(d.LineNumber)+1, int(d.ColumnNumber)+1
+	}
+	// An error from another origin's script, such as a widget, is not the app's to repair.
+	diag.Warning = d.URL != "" && !own && !strings.HasPrefix(d.URL, "blob:")
+	w.add(diag)
+}
+
+// brokenCode matches what an engine says about broken code, as opposed to what code says about broken data, and
+// React's own words for a component that threw.
+var brokenCode = regexp.MustCompile(`^(ReferenceError|SyntaxError|RangeError|TypeError): |^(Error: )?Minified React error #|^The above error occurred in |^(Warning: )?An error occurred in the <`)
+
+// logged reports console.error. Frameworks catch exceptions, show something in place of what failed, and log the
+// error: that is a problem. Other lines are for developers, such as React's advice, and are warnings; so is a
+// failed fetch, which is reported as a request already.
+func (w *watch) logged(ev *runtime.EventConsoleAPICalled) {
+	var parts []string
+	broken := false
+	for _, a := range ev.Args {
+		text := a.Description
+		if text == "" {
+			text = strings.Trim(string(a.Value), `"`)
+		}
+		broken = broken || brokenCode.MatchString(text) && !strings.HasPrefix(text, "TypeError: Failed to fetch")
+		parts = append(parts, text)
+	}
+	diag := model.Diagnostic{Class: classRuntime, Message: "console.error: " + strings.Join(parts, " "), Warning: !broken}
+	w.thrown = w.thrown || broken
+	if st := ev.StackTrace; st != nil && len(st.CallFrames) > 0 {
+		if file, own := w.ownPath(st.CallFrames[0].URL); own {
+			diag.File, diag.Line = strings.TrimPrefix(file, "/"), int(st.CallFrames[0].LineNumber)+1
+		}
+	}
+	w.add(diag)
+}
+
+// add keeps a problem once, and not too many of them.
+func (w *watch) add(d model.Diagnostic) {
+	if len(d.Message) > maxMessage {
+		d.Message = strings.ToValidUTF8(d.Message[:maxMessage], "") + "…"
+	}
+	key := d.Class + d.Message
+	if w.seen[key] || len(w.found) >= maxProblems {
+		return
+	}
+	w.seen[key] = true
+	w.found = append(w.found, d)
+}
+
+func (w *watch) onDialog(dismiss func()) { w.mu.Lock(); defer w.mu.Unlock(); w.dismiss = dismiss }
+
+func (w *watch) problems() []model.Diagnostic {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]model.Diagnostic(nil), w.found...)
+}
+
+// quietFor returns for how long no request has been under way.
+func (w *watch) quietFor(now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.requests) > 0 {
+		return 0
+	}
+	return now.Sub(w.active)
+}
+
+func (w *watch) hasThrown() bool  { w.mu.Lock(); defer w.mu.Unlock(); return w.thrown }
+func (w *watch) hasCrashed() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.crashed }
+
+// reloads returns how often the page has loaded itself again.
+func (w *watch) reloads() int { w.mu.Lock(); defer w.mu.Unlock(); return w.loads - 1 }

@@ -1,0 +1,503 @@
+package understand
+
+import (
+	"slices"
+	"strings"
+
+	"overskill/internal/llm/composer/spec"
+)
+
+// thing is a noun that the prompt treats as something to keep.
+type thing struct {
+	label  []token // as typed, without articles
+	noun   string  // English, singular
+	fields []*field
+	listed bool   // the prompt lists its fields, so an archetype's own are dropped
+	parent *thing // it was named among another thing's fields: "projects with tasks"
+	tmpl   *template
+	weak   bool // only mentioned; kept if nothing better turns up
+}
+
+// reader collects what the sentences say.
+type reader struct {
+	lex       *lexicon
+	lang      *language
+	sentences [][]token
+	arch      *chosen
+	mod       []token  // the archetype's modifier, "bike" of "bike repair shop"
+	things    []*thing // in the order of their first mention
+	loose     []*field // fields named without a thing: they belong to the main entity
+	listed    bool     // loose is a list of the main entity's fields
+	title     []token  // the noun phrase that the prompt opens with, without app nouns
+	charts    []chart
+	wants     map[string]bool
+}
+
+// chart is a wish for a plot.
+type chart struct{ what, by string }
+
+// place is where the next item of a list belongs.
+type place struct {
+	thing *thing
+	app   bool   // the list describes the app: plurals are things, singulars fields of the main entity
+	opts  *field // the items are options of this field
+}
+
+func (r *reader) read() {
+	for i, s := range r.sentences {
+		at := place{app: true}
+		open := false // a clause ended in a colon: the bullets behind it are its list
+		for j, clause := range splitAt(s, ";") {
+			if !open {
+				at = place{app: true}
+			}
+			first := i == 0 && j == 0
+			if c := colon(clause); c >= 0 {
+				head := r.head(clause[:c], first)
+				body := clause[c+1:]
+				if len(body) == 0 {
+					at, open = head, true
+					continue
+				}
+				if c2 := colon(body); c2 >= 0 {
+					r.list(body[:c2], head, false)
+					r.list(body[c2+1:], r.head(body[:c2], false), false)
+					continue
+				}
+				r.list(body, head, false)
+				continue
+			}
+			r.list(clause, at, first)
+		}
+	}
+}
+
+// list reads the items of a list one after the other; an item may open a list of its own.
+func (r *reader) list(ts []token, at place, first bool) {
+	for i, item := range items(ts) {
+		at = r.item(item, at, first && i == 0)
+	}
+}
+
+func (r *reader) item(ts []token, at place, first bool) place {
+	if at.opts != nil && len(ts) > 0 && ts[0].is("a", "an", "the", "each") {
+		at.opts = nil // "a status of open or closed, and a due date"
+		at.app = at.thing == nil
+	}
+	if len(ts) > 3 && ts[0].is("for", "per") && ts[1].is("each", "every") {
+		return r.each(ts[2:])
+	}
+	ts = trimLead(ts)
+	if len(ts) > 2 && ts[0].is("belong", "belongs") && ts[1].is("to") {
+		ts = trimLead(ts[2:])
+	}
+	if len(ts) == 0 {
+		return at
+	}
+	if i := question(ts); i >= 0 && at.opts == nil {
+		if i > 0 {
+			r.bare(ts[:i], at, first)
+		}
+		r.ask(ts[i:], at)
+		return at
+	}
+	if open := slices.IndexFunc(ts, func(t token) bool { return t.is("(") }); open > 0 {
+		return r.group(ts, open, at, first)
+	}
+	if at.thing != nil && at.opts == nil && lastVerb(ts) == 0 && (!ambiguous[ts[0].en] || len(ts) > 1 && ts[1].is("a", "an", "the", "them", "it", "their")) {
+		r.bare(ts, place{app: true}, false) // "recipes with ingredients, rate them": the list is over
+		return place{app: true}
+	}
+	if r.impossible(ts) {
+		return at
+	}
+	if len(ts) > 2 && at.opts == nil && ts[1].is("of", "either", "like") && selectish(ts[0].lemma) && !functional[ts[2].en] && r.template(ts[0].lemma) == nil && r.lex.types[lemma(ts)].typ == "" {
+		f := newField(ts[0].text, ts[0].lemma)
+		p := r.addField(&f, at)
+		r.option(p, trimLead(ts[2:]))
+		return place{thing: at.thing, app: at.app, opts: p}
+	}
+	if i, n := opener(ts); i > 0 && i+n < len(ts) {
+		head := r.head(ts[:i], first)
+		if head.thing != nil || head.opts != nil || first || at.app {
+			r.element(ts[i+n:], head)
+			return head
+		}
+	}
+	if at.app && at.opts == nil {
+		return r.bare(ts, at, first)
+	}
+	r.element(ts, at)
+	return at
+}
+
+// each reads "for each car I want make, model": the things of a list that follows.
+func (r *reader) each(ts []token) place {
+	np := r.nounPhrase(ts)
+	if len(np) == 0 {
+		return place{app: true}
+	}
+	at := place{thing: r.thing(np)}
+	rest := ts[min(len(np), len(ts)):]
+	for len(rest) > 0 && (rest[0].is("i", "we", "want", "need", "track", "store", "record", "have", "keep", "also", "to", "would", "like", "should", "be", "able", "log", "save", "see", ":", ",", "there", "is", "are") || rest[0].kind == punct) {
+		rest = rest[1:]
+	}
+	if len(rest) > 0 {
+		return r.item(rest, at, false)
+	}
+	return at
+}
+
+// group reads "products (sku, name)", "a stage (lead, won, lost)", "weight (kg)".
+func (r *reader) group(ts []token, open int, at place, first bool) place {
+	end := closing(ts, open)
+	inside := ts[open+1 : end]
+	head := ts[:open]
+	rest := ts[min(end+1, len(ts)):]
+	if i, n := opener(head); i > 0 && i+n < len(head) { // "deals with a stage (lead, won)"
+		at = r.head(head[:i], first)
+		head = head[i+n:]
+	}
+	if v := lastVerb(head); v >= 0 && v+1 < len(head) { // "we log donations of food (item, quantity)"
+		head = trimLead(head[v+1:])
+	}
+	np := r.nounPhrase(head)
+	if len(np) == 0 {
+		r.list(inside, at, false)
+		return at
+	}
+	if t := r.asThing(np, at, inside); t != nil {
+		t.listed = true
+		r.list(inside, place{thing: t}, false)
+		at = place{thing: at.thing, app: at.app}
+	} else {
+		r.property(head, inside, at)
+	}
+	if len(rest) > 0 {
+		return r.item(rest, at, false)
+	}
+	return at
+}
+
+// asThing decides whether the words before a bracket name a thing with fields rather than a field with options.
+func (r *reader) asThing(np []token, at place, inside []token) *thing {
+	last := np[len(np)-1]
+	noun := lemma(np)
+	if r.template(noun) == nil && (selectish(noun) && !last.plural || at.thing != nil && !last.plural) {
+		return nil
+	}
+	if _, typed := r.lex.types[noun]; typed && r.template(noun) == nil && !last.plural {
+		return nil
+	}
+	fieldish, n := 0, 0
+	for _, it := range items(inside) {
+		n++
+		if r.fieldish(trimLead(it)) {
+			fieldish++
+		}
+	}
+	if !last.plural && fieldish*2 < n || last.plural && fieldish == 0 && (selectish(noun) || at.thing != nil) {
+		return nil
+	}
+	if n == 1 && fieldish == 0 {
+		return nil
+	}
+	return r.thing(np)
+}
+
+// fieldish reports whether an item reads like the name of a field.
+func (r *reader) fieldish(ts []token) bool {
+	if len(ts) == 0 {
+		return false
+	}
+	f := newField(text(ts), lemma(ts))
+	return f.firm || selectish(lemma(ts)) || slices.ContainsFunc(ts, func(t token) bool { return t.kind == alts })
+}
+
+// head reads the words before a list and says what the list describes.
+func (r *reader) head(ts []token, first bool) place {
+	ts = trimLead(ts)
+	if i, n := opener(ts); i > 0 { // "a CRM with two things:" or "clients have"
+		if i+n < len(ts) && r.hasNoun(ts[i+n:]) {
+			at := r.head(ts[:i], first)
+			return r.head2(ts[i+n:], at)
+		}
+		ts = ts[:i]
+	}
+	if v := lastVerb(ts); v >= 0 && v+1 < len(ts) {
+		if subject := r.nounPhrase(ts[:v]); len(subject) > 0 {
+			r.mention(subject, true)
+		}
+		ts = trimLead(ts[v+1:])
+	} else if v >= 0 {
+		ts = trimLead(ts[:v])
+	}
+	np := r.nounPhrase(ts)
+	if len(np) == 0 {
+		return place{app: true}
+	}
+	if first && r.arch != nil && len(np) == 1 { // "link in bio page": the phrase names the app, its first word does not name a thing
+		for _, p := range r.arch.match {
+			if strings.Contains(p, " ") && find(ts, p) >= 0 {
+				return place{app: true}
+			}
+		}
+	}
+	if last := np[len(np)-1]; len(np) > 1 && last.is("field", "column", "dropdown", "option", "options", "property", "attribute") {
+		f := newField(text(np[:len(np)-1]), lemma(np[:len(np)-1]))
+		p := r.addField(&f, place{app: true})
+		return place{app: true, opts: p}
+	}
+	if r.isApp(np) {
+		if first && len(r.title) == 0 {
+			r.title = stripApp(np)
+		}
+		return place{app: true}
+	}
+	if noun := lemma(np); selectish(noun) && !np[len(np)-1].plural && r.template(noun) == nil {
+		f := newField(text(np), noun)
+		return place{app: true, opts: r.addField(&f, place{app: true})}
+	}
+	t := r.thing(np)
+	t.weak = false
+	return place{thing: t}
+}
+
+// head2 is head for the words behind an opener: "clients with the following fields:".
+func (r *reader) head2(ts []token, at place) place {
+	np := r.nounPhrase(trimLead(ts))
+	if len(np) == 0 || np[len(np)-1].is("fields", "columns", "properties", "attributes", "features", "pages", "tables", "entities", "sections", "information", "data") {
+		return at
+	}
+	r.element(ts, at)
+	return at
+}
+
+func (r *reader) hasNoun(ts []token) bool { return len(r.nounPhrase(trimLead(ts))) > 0 }
+
+// bare reads an item of a list that describes the app: a thing, a field of the main entity, a wish, a sentence with a verb.
+func (r *reader) bare(ts []token, at place, first bool) place {
+	if r.wish(ts, true) {
+		return at
+	}
+	if v := lastVerb(ts); v >= 0 {
+		return r.clause(ts, v, at)
+	}
+	if a := slices.IndexFunc(ts, func(t token) bool { return t.kind == alts }); a >= 0 {
+		r.element(ts, at)
+		return at
+	}
+	np := r.nounPhrase(ts)
+	if len(np) == 0 {
+		return at
+	}
+	noun := lemma(np)
+	switch {
+	case r.isApp(np) || first && r.template(noun) == nil:
+		if first && len(r.title) == 0 {
+			r.title = stripApp(np)
+		}
+		r.aside(ts)
+	case slices.ContainsFunc(ts, func(t token) bool {
+		return t.is("is", "are", "was", "were", "isn't", "it's", "that's", "doesn't", "don't")
+	}):
+		return at // a remark, not a list
+	case r.template(noun) != nil && (np[len(np)-1].plural || !r.fieldish(np) || r.template(noun) != r.arch.mainEntity() && !r.arch.mainEntity().has(noun)):
+		r.mention(np, false)
+	case first:
+		r.mention(np, false)
+	case np[len(np)-1].plural && (!r.fieldish(np) || r.lex.classOf(noun) != "" && !selectish(noun) && !numeric(noun)):
+		r.mention(np, false)
+	case actors[np[0].en] && len(np) == 1 && r.template(noun) == nil:
+		return at
+	default:
+		r.listed = r.listed || len(r.things) == 0 && r.arch == nil
+		r.element(ts, place{})
+	}
+	return at
+}
+
+// aside reads what stands behind the app's own noun phrase: "an app for clubs to record matches and players".
+func (r *reader) aside(ts []token) {
+	for i, t := range ts {
+		if t.is("where", "that", "so") {
+			r.list(ts[i+1:], place{app: true}, false)
+			return
+		}
+	}
+}
+
+// numeric reports whether a noun names a number: its plural is no thing ("sets", "reps", "servings").
+func numeric(noun string) bool {
+	t, ok := vocabulary().types[noun]
+	return ok && (t.typ == spec.Integer || t.typ == spec.Decimal || t.typ == spec.Lines || t.typ == spec.LongText)
+}
+
+// clause reads "patients book a slot", "log hours per project", "guests say yes/no".
+func (r *reader) clause(ts []token, v int, at place) place {
+	verb, object := ts[v], trimLead(ts[v+1:])
+	if subject := r.nounPhrase(ts[:v]); len(subject) > 0 {
+		r.mention(subject, true)
+		if verb.is("say", "says", "tell", "tells", "give", "enter", "fill", "answer", "choose", "set", "sets", "bring") {
+			p := place{}
+			if t := r.template(lemma(subject)); t != nil {
+				p.thing = r.thing(subject)
+				if np := r.nounPhrase(object); len(np) > 0 && t != r.arch.mainEntity() && r.arch.mainEntity().has(lemma(np)) {
+					p.thing = nil // "donors give an amount": the amount of the donation
+				}
+			}
+			if r.hasNoun(object) || slices.ContainsFunc(object, func(t token) bool { return t.kind == alts }) {
+				r.element(object, p)
+			}
+			return place{thing: p.thing, app: p.thing == nil}
+		}
+	}
+	switch np := r.nounPhrase(object); {
+	case verb.is("rate") && len(np) > 0 && (r.fieldish(np) || r.arch != nil && r.arch.mainEntity().has(lemma(np))): // "rate my mood from 1 to 10"
+		r.element(object, place{})
+		return at
+	case verb.is("vote", "upvote", "approve", "comment", "review", "rate", "assign"):
+		r.wants[verb.lemma] = true
+	case verb.is("email", "text", "notify"):
+		r.wants["send"] = true
+		return at
+	}
+	if verb.is("set", "sets") {
+		r.element(object, place{})
+		return at
+	}
+	np := r.nounPhrase(object)
+	if len(np) == 0 {
+		return at
+	}
+	noun := lemma(np)
+	if r.isApp(np) && r.template(noun) == nil {
+		if len(r.title) == 0 {
+			r.title = stripApp(np)
+		}
+		r.aside(object)
+		return at
+	}
+	if r.arch != nil && r.template(noun) == nil && r.lex.classOf(noun) == "" && r.arch.score >= 12 {
+		return at // "I write a few lines a day"
+	}
+	if keepVerbs[verbBase(verb.en)] || r.template(noun) != nil {
+		if !r.fieldish(np) || r.template(noun) != nil || np[len(np)-1].plural && r.lex.classOf(noun) != "" {
+			r.mention(np, false)
+		} else if keepVerbs[verbBase(verb.en)] {
+			r.element(object, place{})
+		}
+	}
+	return at
+}
+
+// mention notes a thing without fields. A subject is kept only if the archetype knows it: in "members propose
+// books" the members are the people who sign in.
+func (r *reader) mention(np []token, subject bool) {
+	noun := lemma(np)
+	if t := r.template(noun); t == nil && (subject || actors[noun]) {
+		return
+	}
+	if subject && (noun == "person" || noun == "user" || noun == "everyone" || noun == "other") {
+		return
+	}
+	if actors[np[len(np)-1].en] && len(np) == 1 && subject && !r.core(noun) {
+		return
+	}
+	r.thing(np)
+}
+
+// impossible reports whether an item asks for something that the Composer cannot build: it is told, not kept as data.
+func (r *reader) impossible(ts []token) bool {
+	if len(ts) > 4 {
+		return false
+	}
+	for _, c := range r.lex.cannot {
+		for _, w := range c.words {
+			if find(ts, w) >= 0 && r.template(w) == nil && (strings.Contains(w, " ") || len(ts) <= 3) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// core reports whether the archetype keeps the noun under its own name even though it also names users.
+func (r *reader) core(noun string) bool {
+	t := r.template(noun)
+	return t != nil && t.when == nil
+}
+
+// thing returns the thing of that noun, new if it was not mentioned before.
+func (r *reader) thing(np []token) *thing {
+	np = slices.Clone(np)
+	for len(np) > 1 && adjectives[np[0].en] {
+		np = np[1:]
+	}
+	noun := lemma(np)
+	tmpl := r.template(noun)
+	for _, t := range r.things {
+		if t.noun == noun {
+			return t
+		}
+		if tmpl != nil && t.tmpl == tmpl {
+			if a, b := r.lex.classOf(t.noun), r.lex.classOf(noun); a == b || a == "" || b == "" || noun == lemmaOf(tmpl.name) {
+				return t
+			}
+			tmpl = nil // "contacts, companies": two things, though an archetype keeps them as one
+		}
+	}
+	t := &thing{label: np, noun: noun, tmpl: tmpl}
+	r.things = append(r.things, t)
+	return t
+}
+
+// template returns the archetype's entity of that noun.
+func (r *reader) template(noun string) *template {
+	if r.arch == nil {
+		return nil
+	}
+	for _, t := range r.arch.entities {
+		if t.named(noun) {
+			return t
+		}
+	}
+	if m := lemma(r.mod); m != "" {
+		for _, t := range r.arch.entities {
+			if slices.Contains(t.aka, "{x}") && (noun == m || noun == m+" "+lemmaOf(t.name)) {
+				return t
+			}
+		}
+	}
+	if i := strings.Index(noun, " "); i > 0 && len(r.things) < 40 { // "wedding guest" is a guest
+		for _, t := range r.arch.entities {
+			if t.named(noun[i+1:]) && (r.lex.nouns[noun] == "" || r.lex.nouns[noun] == r.lex.nouns[noun[i+1:]]) && !strings.Contains(noun[i+1:], " ") {
+				if slices.ContainsFunc(r.things, func(x *thing) bool { return x.tmpl == t && x.noun != noun }) {
+					return nil
+				}
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// isApp reports whether a noun phrase names the app rather than something in it.
+func (r *reader) isApp(np []token) bool {
+	noun := lemma(np)
+	if r.template(noun) != nil {
+		return false
+	}
+	last := np[len(np)-1]
+	if appNouns[last.lemma] && (len(np) > 1 || r.lex.classOf(noun) == "" || last.is("app", "site", "tool", "page")) && !last.plural {
+		return true
+	}
+	if r.arch != nil {
+		for _, p := range r.arch.match {
+			if noun == p || strings.HasSuffix(noun, " "+p) || strings.HasPrefix(noun, p+" ") && r.lex.classOf(noun) == "" {
+				return true
+			}
+		}
+	}
+	return false
+}

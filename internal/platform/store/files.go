@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"overskill/internal/filetree"
+	"overskill/internal/model"
+)
+
+// FileChange is what one step of a turn did to one file of its version.
+type FileChange struct {
+	Path    string
+	Content []byte
+	Deleted bool
+	Action  filetree.Action // Rename and Restore are kept; the others are computed against the parent
+}
+
+// SaveFiles writes changed files into a version's manifest, all or none.
+func (s *Store) SaveFiles(ctx context.Context, versionID int64, changes []FileChange) error {
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		return saveFiles(ctx, tx, versionID, changes)
+	})
+}
+
+// SaveToolCall records a tool call with the files it changed, in one transaction: after a crash either both
+// are there or neither.
+func (s *Store) SaveToolCall(ctx context.Context, appID int64, call model.ToolCall, changes []FileChange) error {
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := saveFiles(ctx, tx, call.VersionID, changes); err != nil {
+			return err
+		}
+		if _, err := tx.NewInsert().Model(&call).Exec(ctx); err != nil {
+			return wrapf(err, "record tool call %d", call.Seq)
+		}
+		return appendEvent(ctx, tx, appID, call.VersionID, model.EventTool, model.ToolEvent{
+			VersionID: call.VersionID, Seq: call.Seq, Name: call.Name, Path: call.Path, OK: call.OK,
+			Added: call.Added, Removed: call.Removed, Millis: call.Millis,
+		})
+	})
+}
+
+// ToolCalls returns a version's recorded tool calls in order.
+func (s *Store) ToolCalls(ctx context.Context, versionID int64) ([]model.ToolCall, error) {
+	var out []model.ToolCall
+	err := s.db.NewSelect().Model(&out).Where("version_id = ?", versionID).Order("seq").Scan(ctx)
+	return out, wrapf(err, "read tool calls")
+}
+
+func saveFiles(ctx context.Context, tx bun.IDB, versionID int64, changes []FileChange) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	parent, err := parentHashes(ctx, tx, versionID, changes)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if c.Deleted {
+			if err := dropFile(ctx, tx, versionID, c.Path, parent[c.Path] != ""); err != nil {
+				return err
+			}
+			continue
+		}
+		hash := filetree.HashOf(c.Content)
+		if err := putBlob(ctx, tx, hash, c.Content); err != nil {
+			return err
+		}
+		action := c.Action
+		if action != filetree.Rename && action != filetree.Restore {
+			switch parent[c.Path] {
+			case "":
+				action = filetree.Create
+			case hash:
+				action = ""
+			default:
+				action = filetree.Update
+			}
+		}
+		line := model.VersionFile{VersionID: versionID, Path: c.Path, BlobHash: hash, Size: int64(len(c.Content)), Action: string(action)}
+		if _, err := tx.NewInsert().Model(&line).On("conflict (version_id, path) do update").
+			Set("blob_hash = excluded.blob_hash, size = excluded.size, action = excluded.action").Exec(ctx); err != nil {
+			return wrapf(err, "save %s", c.Path)
+		}
+	}
+	return nil
+}
+
+// dropFile removes a path from a manifest; one that the parent had keeps a line that says so.
+func dropFile(ctx context.Context, tx bun.IDB, versionID int64, path string, inParent bool) error {
+	var err error
+	if inParent {
+		line := model.VersionFile{VersionID: versionID, Path: path, Action: string(filetree.Delete)}
+		_, err = tx.NewInsert().Model(&line).On("conflict (version_id, path) do update").
+			Set("blob_hash = null, size = 0, action = 'delete'").Exec(ctx)
+	} else {
+		_, err = tx.ExecContext(ctx, "delete from app_version_files where version_id = ? and path = ?", versionID, path)
+	}
+	return wrapf(err, "delete %s", path)
+}
+
+// parentHashes returns the parent version's blob hashes of the changed paths.
+func parentHashes(ctx context.Context, tx bun.IDB, versionID int64, changes []FileChange) (map[string]string, error) {
+	paths := make([]string, len(changes))
+	for i, c := range changes {
+		paths[i] = c.Path
+	}
+	var lines []model.VersionFile
+	err := tx.NewRaw(`select f.path, f.blob_hash from app_version_files f join app_versions v on v.parent_id = f.version_id
+		where v.id = ? and f.action <> 'delete' and f.path in (?)`, versionID, bun.In(paths)).Scan(ctx, &lines)
+	out := make(map[string]string, len(lines))
+	for _, l := range lines {
+		out[l.Path] = l.BlobHash
+	}
+	return out, wrapf(err, "read parent manifest")
+}
+
+func putBlob(ctx context.Context, tx bun.IDB, hash string, content []byte) error {
+	if content == nil {
+		content = []byte{} // nil would be NULL
+	}
+	_, err := tx.ExecContext(ctx, "insert into blobs (hash, size, content) values (?, ?, ?) on conflict do nothing", hash, len(content), content)
+	return wrapf(err, "store blob")
+}
+
+// SaveScreenshot keeps a version's picture, a PNG.
+func (s *Store) SaveScreenshot(ctx context.Context, versionID int64, png []byte) error {
+	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		hash := filetree.HashOf(png)
+		if err := putBlob(ctx, tx, hash, png); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "update app_versions set screenshot_hash = ? where id = ?", hash, versionID)
+		return wrapf(err, "save screenshot")
+	})
+}
+
+// Blob returns a content by its hash, or NotFound.
+func (s *Store) Blob(ctx context.Context, hash string) ([]byte, error) {
+	var b []byte
+	err := s.db.NewRaw("select content from blobs where hash = ?", hash).Scan(ctx, &b)
+	return b, orNotFound(err, "This content is no longer stored.")
+}
+
+// Manifest returns a version's files in path order, deleted ones included.
+func (s *Store) Manifest(ctx context.Context, versionID int64) ([]model.VersionFile, error) {
+	var out []model.VersionFile
+	err := s.db.NewSelect().Model(&out).Where("version_id = ?", versionID).Order("path").Scan(ctx)
+	return out, wrapf(err, "read manifest")
+}
+
+// Tree loads all files of a version. Version 0 is the empty tree.
+func (s *Store) Tree(ctx context.Context, versionID int64) (filetree.Tree, error) {
+	if versionID == 0 {
+		return filetree.Tree{}, nil
+	}
+	var rows []struct {
+		Path    string
+		Content []byte
+	}
+	err := s.db.NewRaw(`select f.path, b.content from app_version_files f join blobs b on b.hash = f.blob_hash
+		where f.version_id = ?`, versionID).Scan(ctx, &rows)
+	if err != nil {
+		return filetree.Tree{}, wrapf(err, "read files of version %d", versionID)
+	}
+	files := make(map[string][]byte, len(rows))
+	for _, r := range rows {
+		files[r.Path] = slices.Clip(r.Content)
+	}
+	return filetree.New(files)
+}
+
+// FileOf returns one file of a version, or NotFound.
+func (s *Store) FileOf(ctx context.Context, versionID int64, path string) ([]byte, error) {
+	var b []byte
+	err := s.db.NewRaw(`select b.content from app_version_files f join blobs b on b.hash = f.blob_hash
+		where f.version_id = ? and f.path = ?`, versionID, path).Scan(ctx, &b)
+	return b, orNotFound(err, "This version has no file %s.", path)
+}
+
+// Versions lists an app's versions, newest first, at most 500.
+func (s *Store) Versions(ctx context.Context, appID int64) ([]model.Version, error) {
+	var out []model.Version
+	err := s.db.NewSelect().Model(&out).Where("app_id = ?", appID).Order("id desc").Limit(500).Scan(ctx)
+	return out, wrapf(err, "list versions")
+}
+
+// VersionByNumber finds a version of an app; "" is the newest one that has files.
+func (s *Store) VersionByNumber(ctx context.Context, appID int64, number string) (model.Version, error) {
+	var v model.Version
+	q := s.db.NewSelect().Model(&v).Where("app_id = ?", appID)
+	if number == "" {
+		q = q.Where("exists (select from app_version_files f where f.version_id = v.id)").Order("id desc").Limit(1)
+	} else {
+		q = q.Where("number = ?", number)
+	}
+	err := q.Scan(ctx)
+	if number == "" {
+		return v, orNotFound(err, "This app has no files yet.")
+	}
+	return v, orNotFound(err, "This app has no version %s.", number)
+}
+
+// Version returns a version by id.
+func (s *Store) Version(ctx context.Context, id int64) (model.Version, error) {
+	var v model.Version
+	err := s.db.NewSelect().Model(&v).Where("id = ?", id).Scan(ctx)
+	return v, orNotFound(err, "There is no such version.")
+}

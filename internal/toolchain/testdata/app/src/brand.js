@@ -1,0 +1,1 @@
+export const brand = { DEFAULT: "#0f766e", soft: "#ccfbf1" };

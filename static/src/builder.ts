@@ -1,0 +1,203 @@
+// Follows one app live. The server is the only one who knows how things look: an event says that a turn
+// moved, and the turn's fragment is fetched again, at most once every 200 ms. Log lines are the exception:
+// they are many and simple, and are printed from the event itself.
+//
+// EventSource reconnects by itself and sends the id of the last event it saw, so nothing is lost or doubled.
+import { setClock, tock } from "./clock"
+import htmx from "./htmx"
+import { filterLog } from "./log"
+import { morph } from "./morph"
+
+const pace = 200 // ms between two fetches of the same turn
+const kept = 5000 // log lines on the page
+
+export function follow(root: HTMLElement) {
+  const app = `/apps/${root.dataset.builder}`
+  setClock(Number(root.dataset.now))
+  shown = document.querySelector<HTMLElement>("#vers")!.dataset.live!
+  const refresh = coalesce((turn) => fetchTurn(app, turn))
+
+  let first = true
+  const events = new EventSource(`${app}/events?after=${root.dataset.after}`)
+  const state = document.querySelector("#link-state")!
+  events.onopen = () => {
+    state.textContent = ""
+    first = false
+  }
+  events.onerror = () => {
+    state.textContent = events.readyState === EventSource.CLOSED ? "Live updates ended. Reload the page." : first ? "" : "Reconnecting"
+  }
+  for (const kind of ["turn", "stage", "tool", "text", "preview"]) {
+    events.addEventListener(kind, (event) => refresh(JSON.parse(event.data).version_id))
+  }
+  events.addEventListener("app", (event) => {
+    const name = JSON.parse(event.data).name
+    const heading = document.querySelector("#app-name")!
+    if (name) heading.textContent = name
+  })
+  events.addEventListener("log", (event) => appendLog(JSON.parse(event.data)))
+
+  root.addEventListener("submit", (event) => {
+    const form = event.target as HTMLFormElement
+    if (form.id === "ask") void send(event, form)
+    if (form.id === "stop-form") void stop(event, form)
+    if (form.id === "route-form") go(event)
+  })
+  root.addEventListener("click", (event) => {
+    if (event.target instanceof Element && event.target.closest("[data-reload]")) reload()
+  })
+  // The panel that htmx swapped in starts with the newest log lines in view.
+  document.addEventListener("htmx:afterSettle", toLogEnd)
+  toLogEnd()
+}
+
+/** coalesce calls work for each key at once, then at most every pace ms, and always after the last call */
+function coalesce(work: (key: number) => Promise<void>) {
+  const busy = new Set<number>()
+  const again = new Set<number>()
+  return async function call(key: number) {
+    if (!key) return
+    if (busy.has(key)) {
+      again.add(key)
+      return
+    }
+    busy.add(key)
+    const pause = new Promise((done) => setTimeout(done, pace))
+    await work(key).catch(() => {}) // offline: the events that follow the reconnect fetch it again
+    await pause
+    busy.delete(key)
+    if (again.delete(key)) void call(key)
+  }
+}
+
+async function fetchTurn(app: string, turn: number) {
+  const answer = await fetch(`${app}/turns/${turn}`, { headers: { "HX-Request": "true" } })
+  if (answer.status === 401) location.reload()
+  if (answer.ok) apply(await answer.text())
+}
+
+/** apply morphs each element of a fragment into the page by its id; a new turn goes to the end */
+function apply(html: string) {
+  const holder = document.createElement("template")
+  holder.innerHTML = html
+  for (const next of [...holder.content.children]) {
+    const old = document.getElementById(next.id)
+    if (old) morph(old, next)
+    else if (next.id.startsWith("turn-")) append(next)
+  }
+  tock(document)
+  showPreview()
+}
+
+function append(turn: Element) {
+  const list = document.querySelector("#turns")!
+  list.querySelector(".empty")?.remove()
+  // Turns come in the order of their ids; one of them may arrive late.
+  const id = Number((turn as HTMLElement).dataset.turn)
+  const after = [...list.querySelectorAll<HTMLElement>("[data-turn]")].find((t) => Number(t.dataset.turn) > id)
+  list.insertBefore(turn, after ?? null)
+  htmx.process(turn)
+  const count = list.querySelectorAll("[data-turn]").length
+  const words = document.querySelector("#turn-count")!
+  if (!words.textContent!.startsWith("The last")) words.textContent = count === 1 ? "1 turn" : `${count} turns`
+}
+
+/** the live version that the preview shows */
+let shown = ""
+
+/** showPreview moves the preview to the live version when the version bar names another one */
+function showPreview() {
+  const live = document.querySelector<HTMLElement>("#vers")!.dataset.live!
+  const panel = document.querySelector<HTMLElement>("#panel")!
+  if (shown === live) return
+  shown = live
+  if (panel.dataset.tab !== "preview") return
+  const frame = document.querySelector<HTMLIFrameElement>("#frame")
+  if (frame) frame.src = frame.src
+  // The first green version: the page has to know the frame's address, and only the server knows it.
+  else if (live) htmx.ajax("GET", document.querySelector("#tab-preview")!.getAttribute("href")!, { target: "#panel", swap: "outerHTML" })
+}
+
+function reload() {
+  const frame = document.querySelector<HTMLIFrameElement>("#frame")
+  if (frame) frame.src = frame.src
+}
+
+/** go leads the preview to the route in the field, which stays on the app's origin */
+function go(event: Event) {
+  const frame = document.querySelector<HTMLIFrameElement>("#frame")
+  const field = document.querySelector<HTMLInputElement>("#route")!
+  if (!frame) return
+  event.preventDefault()
+  const base = new URL(frame.dataset.base!)
+  const to = new URL(field.value.startsWith("/") ? field.value : `/${field.value}`, base)
+  if (to.origin !== base.origin) return
+  field.value = to.pathname + to.search + to.hash
+  frame.src = to.href
+  document.querySelector("#open-route")?.setAttribute("href", to.href)
+}
+
+async function send(event: Event, form: HTMLFormElement) {
+  event.preventDefault()
+  const field = form.querySelector("textarea")!
+  const button = form.querySelector<HTMLButtonElement>("button[type=submit].primary")!
+  const wrong = document.querySelector("#ask-error")!
+  button.disabled = true
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form) as never), headers: { "HX-Request": "true" } })
+    if (answer.status === 401) location.reload()
+    if (answer.ok) {
+      field.value = ""
+      wrong.replaceChildren()
+    }
+    apply(await answer.text())
+  } catch {
+    apply(`<div id="ask-error"><div class="banner bad" role="alert"><p>The server did not answer. Your message is still in the field; send it again.</p></div></div>`)
+  } finally {
+    button.disabled = false
+    field.focus()
+  }
+}
+
+async function stop(event: Event, form: HTMLFormElement) {
+  event.preventDefault()
+  const button = document.querySelector<HTMLButtonElement>("#stop button")
+  if (button) button.disabled = true
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form) as never), headers: { "HX-Request": "true" } })
+    apply(await answer.text())
+  } catch {
+    if (button) button.disabled = false
+  }
+}
+
+type LogEvent = { version_id: number; stage: string; level: string; text: string; at: string }
+
+function appendLog(event: LogEvent) {
+  const log = document.querySelector<HTMLElement>("#log-lines")
+  if (!log || Number(log.dataset.version) !== event.version_id) return
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
+  const line = document.createElement("p")
+  line.className = ["warn", "error"].includes(event.level) ? event.level : "info"
+  const time = document.createElement("time")
+  const at = new Date(event.at)
+  time.dateTime = at.toISOString()
+  time.textContent = at.toISOString().slice(11, 23)
+  const stage = document.createElement("b")
+  stage.textContent = event.stage
+  const text = document.createElement("span")
+  text.textContent = event.text
+  line.append(time, stage, text)
+  filterLog([line])
+  log.append(line)
+  while (log.childElementCount > kept) log.firstElementChild!.remove()
+  if (atEnd) log.scrollTop = log.scrollHeight
+}
+
+function toLogEnd() {
+  const log = document.querySelector<HTMLElement>("#log-lines")
+  if (log && !log.dataset.seen) {
+    log.dataset.seen = ""
+    log.scrollTop = log.scrollHeight
+  }
+}

@@ -1,0 +1,278 @@
+package vm
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"overskill/internal/model"
+)
+
+// Turn is one request and everything that came of it.
+type Turn struct {
+	Slug    string
+	ID      int64  // of its version
+	Number  string // of its version, such as 1.0.3
+	Name    string // of its version, in words
+	State   model.VersionStatus
+	Open    bool // its steps are printed; a closed turn fetches them when it is opened
+	Author  Person
+	Asked   string
+	At      Time
+	Model   string // who wrote the code; "" before that is known
+	Took    string // "" while it runs
+	Since   int64  // Unix milliseconds at which it started, while it runs; else 0
+	Now     int    // the step that runs, from 1; 0 when none does
+	Six     [6]string
+	Steps   []Step
+	Rule    Rule
+	Prose   string // safe HTML
+	Changes int    // tool calls that changed files
+	Added   int
+	Removed int
+	Error   string   // a sentence; "" unless it failed
+	Tried   []string // what was done about it
+	Live    string   // the version that stayed live when this one failed or was stopped; may be ""
+}
+
+// Step is one of the six steps that people see. Several pipeline stages may stand behind one.
+type Step struct {
+	Number int
+	Name   string
+	State  string // done, now, fail, wait: the classes of the rule
+	Word   string // the same for who does not see it, and "stopped"
+	Took   string
+	Since  int64 // Unix milliseconds, while it runs
+	Tools  []Tool
+	Error  string
+}
+
+// Tool is one call of a tool by whoever writes the code.
+type Tool struct {
+	URL     string // of its detail
+	Seq     int
+	Verb    string
+	Dir     string // the path up to the last slash, with it
+	File    string
+	OK      bool
+	Added   int
+	Removed int
+	Took    string // "" below 0.1 s
+}
+
+// Running reports whether more will happen to the turn.
+func (t Turn) Running() bool { return t.ID != 0 && !t.State.Ended() }
+
+// NewTurn says how t appears at now. live is the number of the version that was live before it, or "".
+func NewTurn(slug string, t model.Turn, live string, open bool, now time.Time) Turn {
+	v := t.Version
+	out := Turn{
+		Slug: slug, ID: v.ID, Number: v.Number, State: v.Status, Name: v.DisplayName, Model: v.AIModelUsed,
+		Author: NewPerson(t.Author), Asked: t.Request.Content, At: NewTime(t.Request.CreatedAt, now),
+		Prose: Prose(t.Reply.Content), Live: live,
+	}
+	if out.Name == "" {
+		out.Name = shorten(t.Request.Content, 60)
+	}
+	out.Open = open || out.Running()
+	out.Steps = steps(slug, t, now)
+	for i, s := range out.Steps {
+		switch s.State {
+		case "done":
+			out.Six[i] = "done"
+			if v.Status == model.VersionGreen {
+				out.Six[i] = "ok"
+			}
+		case "now":
+			out.Six[i], out.Now = "now", s.Number
+		case "fail":
+			out.Six[i] = "bad"
+		}
+	}
+	for _, call := range t.Tools {
+		if call.OK && (call.Added != 0 || call.Removed != 0) {
+			out.Changes++
+			out.Added += call.Added
+			out.Removed += call.Removed
+		}
+	}
+	out.time(t, now)
+	if v.Status == model.VersionFailed {
+		out.Error = v.Error
+		if out.Error == "" {
+			out.Error = "This change could not be finished."
+		}
+		out.Tried = tried(t.Stages)
+	}
+	return out
+}
+
+func (out *Turn) time(t model.Turn, now time.Time) {
+	start, end := t.Version.CreatedAt, t.Version.EndedAt
+	if start.IsZero() {
+		start = t.Request.CreatedAt
+	}
+	if out.Running() {
+		out.Since = start.UnixMilli()
+		return
+	}
+	if end.IsZero() {
+		for _, s := range t.Stages {
+			if s.EndedAt.After(end) {
+				end = s.EndedAt
+			}
+		}
+	}
+	if !end.IsZero() && !end.Before(start) {
+		out.Took = Took(end.Sub(start))
+		out.Rule = newRule(start, end, t.Stages)
+	}
+}
+
+// steps folds the stages into the six steps and hangs each tool call under the step during which it ran.
+func steps(slug string, t model.Turn, now time.Time) []Step {
+	out := make([]Step, len(model.Steps))
+	for i := range out {
+		out[i] = Step{Number: i + 1, Name: model.Steps[i], State: "wait", Word: "waiting"}
+	}
+	var took [6]time.Duration
+	for _, s := range t.Stages {
+		if s.Step < 1 || s.Step > len(out) {
+			continue
+		}
+		step := &out[s.Step-1]
+		took[s.Step-1] += span(s)
+		step.fold(s)
+	}
+	for i := range out {
+		s := &out[i]
+		// Between two stages of one step nothing runs for a moment, but the step is not over.
+		if s.State == "done" && !t.Version.Status.Ended() && hasWaiting(t.Stages, s.Number) {
+			s.State, s.Word = "now", "running"
+			s.Since = now.Add(-took[i]).UnixMilli()
+		}
+		if (s.State == "done" || s.State == "fail") && took[i] > 0 {
+			s.Took = Took(took[i])
+		}
+	}
+	for _, call := range t.Tools {
+		i := stepOf(call, t.Stages) - 1
+		out[i].Tools = append(out[i].Tools, newTool(slug, t.Version.ID, call))
+	}
+	return out
+}
+
+func (s *Step) fold(stage model.Stage) {
+	switch stage.Status {
+	case model.StageRunning:
+		s.State, s.Word = "now", "running"
+		s.Since = stage.StartedAt.UnixMilli()
+	case model.StageFailed:
+		s.State, s.Word, s.Error = "fail", "failed", stage.Error
+	case model.StageStopped:
+		if s.State != "fail" {
+			s.State, s.Word = "wait", "stopped"
+		}
+	case model.StageDone:
+		if s.State == "wait" && s.Word == "waiting" {
+			s.State, s.Word = "done", "done"
+		}
+	}
+}
+
+func span(s model.Stage) time.Duration {
+	if s.StartedAt.IsZero() || s.EndedAt.Before(s.StartedAt) {
+		return 0
+	}
+	return s.EndedAt.Sub(s.StartedAt)
+}
+
+func hasWaiting(stages []model.Stage, step int) bool {
+	for _, s := range stages {
+		if s.Step == step && s.Status == model.StageWaiting {
+			return true
+		}
+	}
+	return false
+}
+
+// stepOf finds the step during which a call started; calls without a time belong to Features.
+func stepOf(call model.ToolCall, stages []model.Stage) int {
+	const features = 4
+	for _, s := range stages {
+		if s.Step < 1 || s.Step > 6 || s.StartedAt.IsZero() || call.StartedAt.Before(s.StartedAt) {
+			continue
+		}
+		if s.EndedAt.IsZero() || call.StartedAt.Before(s.EndedAt) {
+			return s.Step
+		}
+	}
+	return features
+}
+
+// verbs are what the tools did, for people.
+var verbs = map[string]string{
+	"os-write": "Wrote", "os-line-replace": "Edited", "os-view": "Read", "os-search-files": "Searched",
+	"os-delete": "Deleted", "os-rename": "Renamed", "os-add-dependency": "Added", "os-remove-dependency": "Removed",
+	"os-migrate": "Migrated", "os-read-logs": "Read logs",
+}
+
+func newTool(slug string, versionID int64, call model.ToolCall) Tool {
+	verb, known := verbs[call.Name]
+	if !known {
+		verb = call.Name
+	}
+	slash := strings.LastIndexByte(call.Path, '/') + 1
+	tool := Tool{
+		URL: fmt.Sprintf("/apps/%s/turns/%d/tools/%d", slug, versionID, call.Seq), Seq: call.Seq, Verb: verb,
+		Dir: call.Path[:slash], File: call.Path[slash:], OK: call.OK, Added: call.Added, Removed: call.Removed,
+	}
+	if call.Name == "os-search-files" { // a regular expression is no path
+		tool.Dir, tool.File = "", call.Path
+	}
+	if call.Millis >= 100 {
+		tool.Took = Took(time.Duration(call.Millis) * time.Millisecond)
+	}
+	return tool
+}
+
+// tried says in words what the pipeline did before it gave up.
+func tried(stages []model.Stage) []string {
+	var out []string
+	for _, s := range stages {
+		if s.Step < 1 || s.Step > 6 {
+			continue
+		}
+		name := model.Steps[s.Step-1]
+		if s.Attempts > 1 {
+			out = append(out, fmt.Sprintf("%s (%s) ran %d times.", name, s.Name, s.Attempts))
+		}
+		if s.Status == model.StageFailed && s.Error != "" {
+			out = append(out, fmt.Sprintf("It ended at step %d, %s: %s", s.Step, name, s.Error))
+		}
+	}
+	return out
+}
+
+// ToolDetail is what opens under a tool's line.
+type ToolDetail struct {
+	Tool
+	Lines  []DiffLine
+	Result string // what the tool answered, when there is no difference to show
+}
+
+// maxResult bounds a tool's answer on a page, in runes.
+const maxResult = 4000
+
+// NewToolDetail opens one call of a turn.
+func NewToolDetail(slug string, versionID int64, call model.ToolCall) ToolDetail {
+	d := ToolDetail{Tool: newTool(slug, versionID, call), Lines: ParseDiff(call.Detail)}
+	if len(d.Lines) == 0 || !call.OK {
+		result := []rune(strings.TrimSpace(call.Result))
+		if len(result) > maxResult {
+			result = append(result[:maxResult], '…')
+		}
+		d.Result = string(result)
+	}
+	return d
+}
