@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-
 	"path/filepath"
 	"strconv"
 	"strings"

@@ -84,11 +84,11 @@ func (s *Store) cards(ctx context.Context, apps []model.App) ([]model.AppCard, e
 		heads, people = append(heads, a.HeadVersionID), append(people, a.CreatedBy)
 	}
 	var versions []model.Version
-	if err := s.db.NewSelect().Model(&versions).Where("id in (?)", bun.In(heads)).Scan(ctx); err != nil {
+	if err := s.db.NewSelect().Model(&versions).Where("id in (?)", bun.List(heads)).Scan(ctx); err != nil {
 		return nil, wrapf(err, "read heads")
 	}
 	var users []model.User
-	if err := s.db.NewSelect().Model(&users).Where("id in (?)", bun.In(people)).Scan(ctx); err != nil {
+	if err := s.db.NewSelect().Model(&users).Where("id in (?)", bun.List(people)).Scan(ctx); err != nil {
 		return nil, wrapf(err, "read authors")
 	}
 	headOf, userOf := map[int64]model.Version{}, map[int64]model.User{}

@@ -109,7 +109,7 @@ func parentHashes(ctx context.Context, tx bun.IDB, versionID int64, changes []Fi
 	}
 	var lines []model.VersionFile
 	err := tx.NewRaw(`select f.path, f.blob_hash from app_version_files f join app_versions v on v.parent_id = f.version_id
-		where v.id = ? and f.action <> 'delete' and f.path in (?)`, versionID, bun.In(paths)).Scan(ctx, &lines)
+		where v.id = ? and f.action <> 'delete' and f.path in (?)`, versionID, bun.List(paths)).Scan(ctx, &lines)
 	out := make(map[string]string, len(lines))
 	for _, l := range lines {
 		out[l.Path] = l.BlobHash

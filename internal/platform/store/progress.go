@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-
 	"time"
 
 	"github.com/uptrace/bun"
@@ -148,8 +147,10 @@ func (s *Store) FailTurn(ctx context.Context, v model.Version, status model.Vers
 			args []any
 		}{
 			{"update app_versions set status = ?1, error = ?2, error_class = ?3, ended_at = ?4 where id = ?0", []any{v.ID, status, text, class, now}},
-			{"update version_stages set status = ?1, ended_at = ?2 where version_id = ?0 and status = 'running'",
-				[]any{v.ID, stageEnd(status), now}},
+			{
+				"update version_stages set status = ?1, ended_at = ?2 where version_id = ?0 and status = 'running'",
+				[]any{v.ID, stageEnd(status), now},
+			},
 			// The last green version stays what the app is; without one, the app itself has failed.
 			{`update apps set status = case when head_version_id is null then 'failed' else 'generated' end,
 			  deployment_status = case when head_version_id is null then 'failed' else 'deployed' end, updated_at = ?1 where id = ?0`, []any{v.AppID, now}},

@@ -184,10 +184,10 @@ func (s *Store) turns(ctx context.Context, query string, args ...any) ([]model.T
 	var tools []model.ToolCall
 	var users []model.User
 	for _, q := range []*bun.SelectQuery{
-		s.db.NewSelect().Model(&messages).Where("version_id in (?)", bun.In(ids)).Order("id"),
-		s.db.NewSelect().Model(&stages).Where("version_id in (?)", bun.In(ids)).OrderExpr("started_at nulls last, step"),
-		s.db.NewSelect().Model(&tools).Where("version_id in (?)", bun.In(ids)).Order("version_id", "seq"),
-		s.db.NewSelect().Model(&users).Where("id in (select created_by from app_versions where id in (?))", bun.In(ids)),
+		s.db.NewSelect().Model(&messages).Where("version_id in (?)", bun.List(ids)).Order("id"),
+		s.db.NewSelect().Model(&stages).Where("version_id in (?)", bun.List(ids)).OrderExpr("started_at nulls last, step"),
+		s.db.NewSelect().Model(&tools).Where("version_id in (?)", bun.List(ids)).Order("version_id", "seq"),
+		s.db.NewSelect().Model(&users).Where("id in (select created_by from app_versions where id in (?))", bun.List(ids)),
 	} {
 		if err := q.Scan(ctx); err != nil {
 			return nil, wrapf(err, "read turns")

@@ -141,6 +141,7 @@ func (e *entity) PublicSort() string {
 
 // HasMoved reports whether a stock of the entity changes through movements; MovedCols names it.
 func (e *entity) HasMoved() bool { return e.action(spec.Movement) != nil }
+
 func (e *entity) MovedCols() string {
 	return fmt.Sprintf("%q", e.field(e.action(spec.Movement).Field).Col)
 }

@@ -106,8 +106,10 @@ func TestMigrationOfChanges(t *testing.T) {
 			f.Type = spec.Integer
 		}, []string{"drop column notes cascade", "add column notes integer"}, nil},
 		{"a new entity", func(s *spec.Spec) {
-			s.Entities = append(s.Entities, spec.Entity{Name: "note", Plural: "notes", Label: "Note", LabelPlural: "Notes", Title: "text",
-				Fields: []spec.Field{{Name: "text", Label: "Text", Type: spec.Text, Required: true}, {Name: "deal", Label: "Deal", Type: spec.Ref, Ref: "deal"}}})
+			s.Entities = append(s.Entities, spec.Entity{
+				Name: "note", Plural: "notes", Label: "Note", LabelPlural: "Notes", Title: "text",
+				Fields: []spec.Field{{Name: "text", Label: "Text", Type: spec.Text, Required: true}, {Name: "deal", Label: "Deal", Type: spec.Ref, Ref: "deal"}},
+			})
 		}, []string{"create table public.app_{{APP_ID}}_notes", "enable row level security"}, []string{"drop table"}},
 		{"an entity less", func(s *spec.Spec) { s.Entities = s.Entities[:1]; s.Dashboard = nil }, []string{"drop table public.app_{{APP_ID}}_deals cascade"}, []string{"drop table public.app_{{APP_ID}}_clients"}},
 		{"votes", func(s *spec.Spec) { s.Entities[0].Actions = []spec.Action{{Kind: spec.Vote}} }, []string{"create table public.app_{{APP_ID}}_client_votes"}, []string{"drop table"}},

@@ -27,8 +27,19 @@ var readings = func() [][2]string {
 
 func TestEveryTextIsLegible(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	pairs := [][2]string{{"", ""}, {"#fffff0", "#14532d"}, {"#ffc0cb", "#ff1493"}, {"#0b0f14", "#f97316"}, {"#808080", "#808080"},
-		{"#ff0000", "#00ff00"}, {"#ffff00", "#ffffff"}, {"#000000", "#000000"}, {"#ffffff", "#ffffff"}, {"", "#ffffff"}, {"", "#000000"}}
+	pairs := [][2]string{
+		{"", ""},
+		{"#fffff0", "#14532d"},
+		{"#ffc0cb", "#ff1493"},
+		{"#0b0f14", "#f97316"},
+		{"#808080", "#808080"},
+		{"#ff0000", "#00ff00"},
+		{"#ffff00", "#ffffff"},
+		{"#000000", "#000000"},
+		{"#ffffff", "#ffffff"},
+		{"", "#ffffff"},
+		{"", "#000000"},
+	}
 	for range 400 {
 		pairs = append(pairs, [2]string{fmt.Sprintf("#%06x", r.IntN(1<<24)), fmt.Sprintf("#%06x", r.IntN(1<<24))})
 	}

@@ -156,7 +156,10 @@ func (r *reader) how(rest []token) (label string, typ spec.FieldType, unit strin
 // predicate keeps what a question says about its subject: "we've called the customer back" keeps "called customer back".
 func predicate(ts []token) string {
 	var out []string
-	for _, t := range ts {
+	for i, t := range ts {
+		if i > 0 && t.is("with", "for", "so") {
+			break
+		}
 		if t.kind != word || functional[t.en] && !t.is("back", "up", "out", "off") || t.is("been", "got", "already", "yet", "still", "ever", "last") && len(ts) < 3 || strings.Contains(t.en, "'") {
 			continue
 		}
@@ -170,6 +173,7 @@ func predicate(ts []token) string {
 
 // extra adds a field next to those of an archetype instead of in their place.
 func (r *reader) extra(f *field, at place) {
+	f.asked = true
 	list := &r.loose
 	if at.thing != nil {
 		list = &at.thing.fields

@@ -99,6 +99,9 @@ func (r *reader) child(ts []token, parent *thing) bool {
 		return false
 	}
 	t := r.thing(np)
+	if class == "person" || class == "organization" || class == "product" {
+		return true // "materials with stock, customers, orders": the next thing of the app, not a part
+	}
 	if t != parent && t.parent == nil && !t.listed {
 		t.parent = parent
 	}
@@ -126,6 +129,9 @@ func (r *reader) property(ts, inside []token, at place) {
 		}
 		r.nameless(choices, at)
 		return
+	}
+	if len(label) == 1 && adjectives[label[0].en] && len(inside) == 0 && len(choices) == 0 {
+		return // "elegant, dark green"
 	}
 	name, english := text(label), lemma(label)
 	if last := label[len(label)-1]; len(label) > 1 && last.is("field", "column", "dropdown", "checkbox", "flag", "toggle", "selector") {

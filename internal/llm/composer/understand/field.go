@@ -13,6 +13,7 @@ type field struct {
 	key    string // under which synonyms meet, see lexicon.key
 	keep   bool   // stays even when the prompt lists the fields of its entity
 	chosen bool   // the options were said
+	asked  bool   // it was a question ("who owns them"): it stands next to an archetype's fields, not in their place
 	firm   bool   // the type was said, or follows from a known noun; otherwise it is a guess
 }
 

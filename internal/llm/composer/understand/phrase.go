@@ -192,6 +192,9 @@ func actsAsVerb(ts []token, i int) bool {
 		return i > 0 && (actors[ts[i-1].en] || ts[i-1].is("to", "can"))
 	}
 	next := ts[i+1]
+	if i+2 < len(ts) && adjectives[next.en] {
+		next = ts[i+2]
+	}
 	if i > 0 && (ts[i-1].is("to", "can", "could", "should", "i", "we", "they", "you", "will", "me", "us", "and", "let") || actors[ts[i-1].en]) {
 		return next.kind == word || next.kind == alts
 	}

@@ -70,7 +70,7 @@ func themeOf(text string, lang *language) (theme spec.Theme, said []string, rest
 		case surface && theme.Background == "":
 			theme.Background = s.hex
 			said = append(said, s.name+" background")
-		case !surface && theme.Primary != "" && theme.Background == "" && luminance(s.hex) > 0.6: // "navy and sand colors"
+		case !surface && theme.Primary != "" && theme.Background == "" && luminance(s.hex) > 0.75: // "navy and sand colors"
 			theme.Background = s.hex
 			said = append(said, s.name+" background")
 		case !surface && theme.Primary == "":
@@ -177,6 +177,9 @@ func bareColor(words []string, s shade) bool {
 	}
 	if s.from > 0 && (words[s.from-1] == "in" || words[s.from-1] == "it" || words[s.from-1] == "everything") && stop(s.to) {
 		return true
+	}
+	if s.to+1 < len(words) && words[s.to] == "and" && len(findShades(words[s.to+1:min(s.to+3, len(words))])) > 0 {
+		return true // "dark green and gold"
 	}
 	if i := s.from - 1; i >= 0 && words[i] == "," { // one of a list
 		return false

@@ -46,7 +46,7 @@ var verbs = set(`track manage keep store organize organise save collect add crea
 	remember improve avoid prevent calculate compute print send receive pay pays run runs working works work costs visit visits try become
 	bring brings happen happens happened belong belongs react responds respond play plays sell sells buy buys books posts writes tracks manages keeps
 	creates adds submits collects uploads shares rates reviews orders rents lends proposes suggests reports requests answers comments records
-	handle handles monitor compare sync import attach fill cancel reschedule confirm confirms claim claims earn complete completes hire hires
+	handle handles monitor compare sync import attach fill cancel reschedule confirm confirms claim claims earn complete completes
 	serve serves feed treat offers leave leaves notify notifies email join joins`)
 
 // ambiguous words are verbs only where the grammar finds a subject before or an object behind them.
@@ -58,7 +58,7 @@ var ambiguous = set(`book log list record plan order post review comment vote ca
 // actors are people who use the app rather than rows in it, when they stand before a verb.
 var actors = set(`people person user users member members staff employee employees manager managers admin admins administrator administrators everyone anyone visitor
 	visitors i we you they receptionist librarian owner owners team teammate teammates colleague colleagues flatmate flatmates roommate roommates
-	organizer organizers organiser organisers editor editors moderator moderators teacher teachers parents coach coaches kids someone boss bosses worker workers
+	organizer organizers organiser organisers editor editors moderator moderators resident residents teacher teachers parents coach coaches kids someone boss bosses worker workers
 	volunteers neighbors neighbours friends family husband wife partner supervisor supervisors agent agents technician technicians instructor instructors`)
 
 // selectish reports whether a noun names a choice between options.
