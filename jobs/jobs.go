@@ -87,7 +87,7 @@ func StartServer(redisURL string, concurrency int, kind string, run Runner, log 
 	}
 	s := &Server{asynq: asynq.NewServer(opt, asynq.Config{
 		Concurrency: concurrency, Queues: weights,
-		TaskCheckInterval: 100 * time.Millisecond, // the default of 1 s is most of a small turn's time
+		TaskCheckInterval: 50 * time.Millisecond, // the default of 1 s is a third of a small app's time
 		ShutdownTimeout:   8 * time.Second,
 		Logger:            logger{log}, LogLevel: asynq.WarnLevel,
 	})}

@@ -97,7 +97,7 @@ create table app_versions (
   created_by       bigint not null references users,
   number           text not null,
   display_name     text not null default '',
-  status           text not null default 'queued' check (status in ('queued', 'building', 'green', 'failed', 'stopped')),
+  status           text not null default 'queued' check (status in ('queued', 'building', 'green', 'failed', 'stopped', 'unchanged')),
   error            text not null default '',
   error_class      text not null default '',
   content_hash     text not null default '',

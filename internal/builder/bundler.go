@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"overskill/internal/builder/pipeline"
 	"overskill/internal/builder/repair"
 	"overskill/internal/deploy/plan"
@@ -93,20 +95,32 @@ type checker struct {
 }
 
 func (c checker) Check(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) ([]model.Diagnostic, error) {
-	problems, err := c.tools.Typecheck(ctx, s.Tree, r.Progress)
-	if err != nil {
+	// The database works on the migrations while the compiler works on the types.
+	var types, schema []model.Diagnostic
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		types, err = c.tools.Typecheck(ctx, s.Tree, r.Progress)
+		return err
+	})
+	both.Go(func() (err error) {
+		schema, err = c.migrations(ctx, s, r)
+		return err
+	})
+	if err := both.Wait(); err != nil {
 		return nil, err
 	}
-	if err := c.data.Check(ctx, s.App.ID, migrations(s.Tree, s.App, c.fill)); err != nil {
-		d, ok := c.data.Diagnose(err)
-		if !ok {
-			return nil, err
-		}
-		problems = append(problems, d)
-	} else {
+	return append(types, schema...), nil
+}
+
+func (c checker) migrations(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) ([]model.Diagnostic, error) {
+	err := c.data.Check(ctx, s.App.ID, migrations(s.Tree, s.App, c.fill))
+	if d, ok := c.data.Diagnose(err); ok {
+		return []model.Diagnostic{d}, nil
+	}
+	if err == nil {
 		r.Info("Migrations apply")
 	}
-	return problems, nil
+	return nil, err
 }
 
 // Migration is one file of an app's schema, with its placeholders filled in.

@@ -155,13 +155,15 @@ func (r *Runner) end(ctx context.Context, job model.Job, v model.Version, rec *r
 			return aerr
 		}
 		err = r.store.Promote(ctx, v, r.url(app.Slug))
+	case errors.Is(runErr, pipeline.ErrUnchanged):
+		err = r.store.EndTurn(ctx, v, model.VersionUnchanged, "", "")
 	case errors.Is(runErr, pipeline.ErrStopped):
 		status = model.JobCanceled
-		err = r.store.FailTurn(ctx, v, model.VersionStopped, string(fault.Canceled), fault.Text(pipeline.ErrStopped))
+		err = r.store.EndTurn(ctx, v, model.VersionStopped, string(fault.Canceled), fault.Text(pipeline.ErrStopped))
 	default:
 		status, text = model.JobFailed, runErr.Error()
 		log.ErrorContext(ctx, "turn failed", "error", runErr)
-		err = r.store.FailTurn(ctx, v, model.VersionFailed, pipeline.ClassOf(runErr), pipeline.Sentence(runErr))
+		err = r.store.EndTurn(ctx, v, model.VersionFailed, pipeline.ClassOf(runErr), pipeline.Sentence(runErr))
 	}
 	if err != nil {
 		return fmt.Errorf("record the end of version %d: %w", v.ID, err)

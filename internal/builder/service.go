@@ -152,7 +152,7 @@ func (s *Service) Stop(ctx context.Context, u model.User, slug string) error {
 	if begun {
 		return s.bus.PublishStop(ctx, v.ID) // the runner also sees it when it renews its lease
 	}
-	err = s.store.FailTurn(ctx, v, model.VersionStopped, string(fault.Canceled), fault.Text(pipeline.ErrStopped))
+	err = s.store.EndTurn(ctx, v, model.VersionStopped, string(fault.Canceled), fault.Text(pipeline.ErrStopped))
 	s.publish(ctx, app.ID)
 	return err
 }

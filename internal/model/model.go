@@ -129,11 +129,13 @@ const (
 	VersionGreen    VersionStatus = "green"    // built, deployed, fetched back by hash and opened
 	VersionFailed   VersionStatus = "failed"   // stays, inspectable; never live
 	VersionStopped  VersionStatus = "stopped"  // a person stopped it
+	// VersionUnchanged is an answer that changed no file: there was nothing to build.
+	VersionUnchanged VersionStatus = "unchanged"
 )
 
 // Ended reports whether nothing more will happen to the version.
 func (s VersionStatus) Ended() bool {
-	return s == VersionGreen || s == VersionFailed || s == VersionStopped
+	return s != VersionQueued && s != VersionBuilding
 }
 
 // Version is the result of one turn: a manifest over content-addressed blobs, and what it cost.

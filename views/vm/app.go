@@ -103,7 +103,7 @@ type VersionBar struct {
 // NewVersionBar reads the state of an app from its versions, newest first, and from its newest turn.
 func NewVersionBar(app model.App, versions []model.Version, newest Turn) VersionBar {
 	bar := VersionBar{Slug: app.Slug, Name: app.Name, Live: LiveNumber(app, versions), URL: app.PreviewURL}
-	if len(versions) > 0 && versions[0].ID != app.HeadVersionID && versions[0].Status != model.VersionGreen {
+	if len(versions) > 0 && versions[0].ID != app.HeadVersionID && versions[0].Status != model.VersionGreen && versions[0].Status != model.VersionUnchanged {
 		bar.Pending, bar.State = versions[0].Number, versions[0].Status
 		if newest.ID == versions[0].ID {
 			bar.Six, bar.Step = newest.Six, newest.Now
@@ -230,6 +230,8 @@ func versionPill(s model.VersionStatus, live bool) (rule string, pill Pill) {
 		return "fail", Pill{Class: "bad", Icon: "x", Text: "Failed"}
 	case model.VersionStopped:
 		return "wait", Pill{Class: "off", Icon: "stop", Text: "Stopped"}
+	case model.VersionUnchanged:
+		return "wait", Pill{Class: "off", Text: "Nothing changed"}
 	case model.VersionQueued:
 		return "wait", Pill{Class: "now", Icon: "clock", Text: "Waiting"}
 	}

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,14 +136,18 @@ func steps(slug string, t model.Turn, now time.Time) []Step {
 	for i := range out {
 		out[i] = Step{Number: i + 1, Name: model.Steps[i], State: "wait", Word: "waiting"}
 	}
-	var took [6]time.Duration
+	var spans [6][]model.Stage
 	for _, s := range t.Stages {
 		if s.Step < 1 || s.Step > len(out) {
 			continue
 		}
 		step := &out[s.Step-1]
-		took[s.Step-1] += span(s)
+		spans[s.Step-1] = append(spans[s.Step-1], s)
 		step.fold(s)
+	}
+	var took [6]time.Duration
+	for i := range took {
+		took[i] = covered(spans[i])
 	}
 	for i := range out {
 		s := &out[i]
@@ -178,6 +183,23 @@ func (s *Step) fold(stage model.Stage) {
 			s.State, s.Word = "done", "done"
 		}
 	}
+}
+
+// covered is how long any of the stages ran: some run side by side.
+func covered(stages []model.Stage) time.Duration {
+	stages = slices.SortedFunc(slices.Values(stages), func(a, b model.Stage) int { return a.StartedAt.Compare(b.StartedAt) })
+	var sum time.Duration
+	var until time.Time
+	for _, s := range stages {
+		if s.StartedAt.Before(until) {
+			s.StartedAt = until
+		}
+		sum += span(s)
+		if s.EndedAt.After(until) {
+			until = s.EndedAt
+		}
+	}
+	return sum
 }
 
 func span(s model.Stage) time.Duration {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"overskill/internal/fault"
@@ -38,6 +39,13 @@ type State struct {
 
 	Plan   Plan
 	Bundle Bundle // set by build
+
+	written bool // generate has run in this process
+}
+
+// Unchanged reports whether the author is done and left every file as it was: there is nothing to build.
+func (s *State) Unchanged() bool {
+	return s.written && s.Base.Len() > 0 && s.Tree.Hash() == s.Base.Hash()
 }
 
 // Plan is what the author understood and is going to do.
@@ -114,14 +122,14 @@ func Describe(d model.Diagnostic) string {
 	return text
 }
 
-// Pipeline runs stages in order.
+// Pipeline runs stages in order; those of one row run side by side.
 type Pipeline struct {
-	stages []Stage
-	now    func() time.Time
+	rows [][]Stage
+	now  func() time.Time
 }
 
-// New returns a pipeline of these stages.
-func New(stages []Stage, now func() time.Time) *Pipeline { return &Pipeline{stages: stages, now: now} }
+// New returns a pipeline of these rows of stages.
+func New(rows [][]Stage, now func() time.Time) *Pipeline { return &Pipeline{rows: rows, now: now} }
 
 // Run takes the version through all stages, beginning at the first unfinished one. It returns nil when the
 // last stage passed; the caller then promotes the version. The returned error's class is ClassOf.
@@ -130,16 +138,27 @@ func (p *Pipeline) Run(ctx context.Context, s *State, rec Recorder) error {
 	if err != nil {
 		return fmt.Errorf("read finished stages: %w", err)
 	}
-	for _, stage := range p.stages {
-		output, finished := done[stage.Name()]
-		if again, ok := stage.(Resumable); ok && finished {
-			if err := again.Restore(s, output); err != nil {
-				return fmt.Errorf("resume %s: %w", stage.Name(), err)
+	for _, row := range p.rows {
+		errs := make([]error, len(row))
+		var running sync.WaitGroup
+		for i, stage := range row {
+			output, finished := done[stage.Name()]
+			if again, ok := stage.(Resumable); ok && finished {
+				if err := again.Restore(s, output); err != nil {
+					return fmt.Errorf("resume %s: %w", stage.Name(), err)
+				}
+				continue
 			}
-			continue
+			running.Go(func() { errs[i] = p.runStage(ctx, stage, s, rec) })
 		}
-		if err := p.runStage(ctx, stage, s, rec); err != nil {
-			return err
+		running.Wait() // all of the row, so that a person reads all that is wrong, not what failed first
+		for _, err := range errs {
+			if err != nil {
+				return err
+			}
+		}
+		if s.Unchanged() {
+			return ErrUnchanged
 		}
 	}
 	return nil
@@ -193,6 +212,9 @@ func guard(ctx context.Context, stage Stage, s *State, r *Reporter) (err error) 
 
 // ErrStopped is the cause of a context that a person ended.
 var ErrStopped = fault.New(fault.Canceled, "It was stopped. The last working version stays live.")
+
+// ErrUnchanged ends a turn in which the author answered without changing anything.
+var ErrUnchanged = errors.New("nothing was changed")
 
 func stopped(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrStopped) }
 

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 
 // world implements every part that the stages need, and the recorder, in memory. It writes down what happens.
 type world struct {
+	mu       sync.Mutex // build and check run side by side
 	happened []string
 	done     map[string]json.RawMessage
 	ended    map[string]model.Stage
@@ -28,11 +32,23 @@ type world struct {
 	stopIn   string
 }
 
+// order returns what happened, with build and check in one order.
+func (w *world) order() []string {
+	for i := range w.happened[1:] {
+		if w.happened[i] == "check" && w.happened[i+1] == "bundle" {
+			w.happened[i], w.happened[i+1] = "bundle", "check"
+		}
+	}
+	return w.happened
+}
+
 func newWorld() *world {
 	return &world{done: map[string]json.RawMessage{}, ended: map[string]model.Stage{}, fail: map[string]error{}, problems: map[string][]model.Diagnostic{}}
 }
 
 func (w *world) did(what string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.happened = append(w.happened, what)
 	if w.stopIn == what {
 		w.cancel(ErrStopped)
@@ -96,6 +112,8 @@ func (w *world) Verify(context.Context, *State, *Reporter) ([]model.Diagnostic, 
 func (w *world) StageStarted(context.Context, model.Stage) error { return nil }
 
 func (w *world) StageEnded(_ context.Context, st model.Stage) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.ended[st.Name] = st
 	if st.Status == model.StageDone {
 		w.done[st.Name] = st.Output
@@ -104,6 +122,8 @@ func (w *world) StageEnded(_ context.Context, st model.Stage) error {
 }
 
 func (w *world) Log(stage string, level model.LogLevel, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.lines = append(w.lines, fmt.Sprintf("%s %s %s", stage, level, text))
 }
 
@@ -114,7 +134,9 @@ func (w *world) Changed(_ context.Context, before, after filetree.Tree) error {
 	return nil
 }
 
-func (w *world) Done(context.Context) (map[string]json.RawMessage, error) { return w.done, nil }
+func (w *world) Done(context.Context) (map[string]json.RawMessage, error) {
+	return maps.Clone(w.done), nil
+}
 
 func (w *world) run(t *testing.T, s *State) error {
 	t.Helper()
@@ -129,13 +151,13 @@ func TestATurnInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"author plans", "foundation", "saved package.json", "author builds for Bees", "bundle", "check", "deploy", "verify"}
-	if diff := cmp.Diff(want, w.happened); diff != "" {
+	if diff := cmp.Diff(want, w.order()); diff != "" {
 		t.Error(diff)
 	}
 	if b, _ := s.Tree.Get("package.json"); string(b) != "Bees" {
 		t.Errorf("the foundation was laid for %q, want the name that the author found", b)
 	}
-	for _, st := range Stages(Parts{}) {
+	for _, st := range slices.Concat(Stages(Parts{})...) {
 		if w.ended[st.Name()].Status != model.StageDone {
 			t.Errorf("%s ended as %+v", st.Name(), w.ended[st.Name()])
 		}
@@ -161,7 +183,7 @@ func TestAFailureEndsTheTurnAndTheNextRunResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"bundle", "check", "deploy", "verify"}
-	if diff := cmp.Diff(want, w.happened); diff != "" {
+	if diff := cmp.Diff(want, w.order()); diff != "" {
 		t.Errorf("resumed: %s", diff)
 	}
 	if again.Plan.AppName != "Bees" {
@@ -242,7 +264,39 @@ func TestFollowUpKeepsTheFoundation(t *testing.T) {
 	if err := w.run(t, s); err != nil {
 		t.Fatal(err)
 	}
+	if len(w.ended) != 9 {
+		t.Errorf("%d stages ended, want all nine", len(w.ended))
+	}
 	if b, _ := s.Tree.Get("package.json"); string(b) != "mine" {
 		t.Errorf("package.json is %q", b)
+	}
+}
+
+// TestAnAnswerWithoutChangesBuildsNothing: asking a question must not cost a build.
+func TestAnAnswerWithoutChangesBuildsNothing(t *testing.T) {
+	base, err := filetree.New(map[string][]byte{"src/App.tsx": []byte("app")}) // what the author writes anyway
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld()
+	if err := w.run(t, &State{Request: "bees", Base: base, Tree: base}); !errors.Is(err, ErrUnchanged) {
+		t.Fatalf("error %v, want unchanged", err)
+	}
+	if diff := cmp.Diff([]string{"author plans", "author builds for Bees"}, w.happened); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestBuildAndCheckTellTogether: a person reads all that is wrong at once.
+func TestBuildAndCheckTellTogether(t *testing.T) {
+	w := newWorld()
+	w.problems["bundle"] = []model.Diagnostic{{Class: "syntax", Message: "no bracket"}}
+	w.problems["check"] = []model.Diagnostic{{Class: "type", Message: "no such name"}}
+	if err := w.run(t, &State{Request: "bees"}); ClassOf(err) != "syntax" {
+		t.Errorf("class %s of %v", ClassOf(err), err)
+	}
+	log := strings.Join(w.lines, "\n")
+	if !strings.Contains(log, "no bracket") || !strings.Contains(log, "no such name") {
+		t.Errorf("log\n%s", log)
 	}
 }

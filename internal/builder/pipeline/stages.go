@@ -61,25 +61,24 @@ type Parts struct {
 	Target     Target
 }
 
-// Stages is V4.
-func Stages(p Parts) []Stage {
-	return []Stage{
-		understand{},
-		plan{p.Author},
-		foundation{p.Foundation},
-		generate{p.Author},
-		validate{p.Reviewer},
-		build{p.Bundler},
-		check{p.Checker},
-		deploy{p.Target},
-		verify{p.Target},
+// Stages is V4. Stages of one row run side by side: neither needs the other's result.
+func Stages(p Parts) [][]Stage {
+	return [][]Stage{
+		{understand{}},
+		{plan{p.Author}},
+		{foundation{p.Foundation}},
+		{generate{p.Author}},
+		{validate{p.Reviewer}},
+		{build{p.Bundler}, check{p.Checker}},
+		{deploy{p.Target}},
+		{verify{p.Target}},
 	}
 }
 
 // WritingStages are those that produce the version's files. A restored version has its files already.
 func WritingStages() []model.Stage {
 	var out []model.Stage
-	for _, st := range Stages(Parts{})[:4] {
+	for _, st := range []Stage{understand{}, plan{}, foundation{}, generate{}} {
 		out = append(out, model.Stage{Name: st.Name(), Step: st.Step()})
 	}
 	return out
@@ -183,7 +182,7 @@ func (st generate) Run(ctx context.Context, s *State, r *Reporter) error {
 		return err
 	}
 	changes := tree.Diff(s.Tree)
-	s.Tree = tree
+	s.Tree, s.written = tree, true
 	r.Info("%d files written or changed, %d in all", len(changes), tree.Len())
 	return nil
 }

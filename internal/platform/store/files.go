@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -29,6 +30,12 @@ func (s *Store) SaveFiles(ctx context.Context, versionID int64, changes []FileCh
 // are there or neither.
 func (s *Store) SaveToolCall(ctx context.Context, appID int64, call model.ToolCall, changes []FileChange) error {
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		// There are dozens a turn, and waiting for the disk is most of their time. Losing the last ones with the
+		// database server is the same as being interrupted before them; whatever is committed later with a wait
+		// (the end of the stage) makes these durable too.
+		if _, err := tx.ExecContext(ctx, "set local synchronous_commit = off"); err != nil {
+			return err
+		}
 		if err := saveFiles(ctx, tx, call.VersionID, changes); err != nil {
 			return err
 		}
@@ -57,6 +64,8 @@ func saveFiles(ctx context.Context, tx bun.IDB, versionID int64, changes []FileC
 	if err != nil {
 		return err
 	}
+	var blobs []blob
+	var lines []model.VersionFile
 	for _, c := range changes {
 		if c.Deleted {
 			if err := dropFile(ctx, tx, versionID, c.Path, parent[c.Path] != ""); err != nil {
@@ -65,9 +74,6 @@ func saveFiles(ctx context.Context, tx bun.IDB, versionID int64, changes []FileC
 			continue
 		}
 		hash := filetree.HashOf(c.Content)
-		if err := putBlob(ctx, tx, hash, c.Content); err != nil {
-			return err
-		}
 		action := c.Action
 		if action != filetree.Rename && action != filetree.Restore {
 			switch parent[c.Path] {
@@ -79,13 +85,18 @@ func saveFiles(ctx context.Context, tx bun.IDB, versionID int64, changes []FileC
 				action = filetree.Update
 			}
 		}
-		line := model.VersionFile{VersionID: versionID, Path: c.Path, BlobHash: hash, Size: int64(len(c.Content)), Action: string(action)}
-		if _, err := tx.NewInsert().Model(&line).On("conflict (version_id, path) do update").
-			Set("blob_hash = excluded.blob_hash, size = excluded.size, action = excluded.action").Exec(ctx); err != nil {
-			return wrapf(err, "save %s", c.Path)
-		}
+		blobs = append(blobs, newBlob(hash, c.Content))
+		lines = append(lines, model.VersionFile{VersionID: versionID, Path: c.Path, BlobHash: hash, Size: int64(len(c.Content)), Action: string(action)})
 	}
-	return nil
+	if len(lines) == 0 {
+		return nil
+	}
+	if err := putBlobs(ctx, tx, blobs); err != nil {
+		return err
+	}
+	_, err = tx.NewInsert().Model(&lines).On("conflict (version_id, path) do update").
+		Set("blob_hash = excluded.blob_hash, size = excluded.size, action = excluded.action").Exec(ctx)
+	return wrapf(err, "save %d files", len(lines))
 }
 
 // dropFile removes a path from a manifest; one that the parent had keeps a line that says so.
@@ -117,19 +128,36 @@ func parentHashes(ctx context.Context, tx bun.IDB, versionID int64, changes []Fi
 	return out, wrapf(err, "read parent manifest")
 }
 
-func putBlob(ctx context.Context, tx bun.IDB, hash string, content []byte) error {
+// blob is a content by its address.
+type blob struct {
+	bun.BaseModel `bun:"table:blobs"`
+
+	Hash    string `bun:",pk"`
+	Size    int64
+	Content []byte
+}
+
+func newBlob(hash string, content []byte) blob {
 	if content == nil {
 		content = []byte{} // nil would be NULL
 	}
-	_, err := tx.ExecContext(ctx, "insert into blobs (hash, size, content) values (?, ?, ?) on conflict do nothing", hash, len(content), content)
-	return wrapf(err, "store blob")
+	return blob{Hash: hash, Size: int64(len(content)), Content: content}
+}
+
+// putBlobs stores contents that are not there yet. They are sorted, so that two transactions that store the same ones
+// do not wait for each other in a circle.
+func putBlobs(ctx context.Context, tx bun.IDB, blobs []blob) error {
+	slices.SortFunc(blobs, func(a, b blob) int { return strings.Compare(a.Hash, b.Hash) })
+	blobs = slices.CompactFunc(blobs, func(a, b blob) bool { return a.Hash == b.Hash })
+	_, err := tx.NewInsert().Model(&blobs).On("conflict do nothing").Exec(ctx)
+	return wrapf(err, "store %d contents", len(blobs))
 }
 
 // SaveScreenshot keeps a version's picture, a PNG.
 func (s *Store) SaveScreenshot(ctx context.Context, versionID int64, png []byte) error {
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		hash := filetree.HashOf(png)
-		if err := putBlob(ctx, tx, hash, png); err != nil {
+		if err := putBlobs(ctx, tx, []blob{newBlob(hash, png)}); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, "update app_versions set screenshot_hash = ? where id = ?", hash, versionID)

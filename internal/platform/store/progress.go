@@ -134,12 +134,15 @@ func (s *Store) Promote(ctx context.Context, v model.Version, url string) error 
 	})
 }
 
-// FailTurn ends a turn that did not become green. The head and what it serves stay as they were.
-func (s *Store) FailTurn(ctx context.Context, v model.Version, status model.VersionStatus, class, text string) error {
+// EndTurn ends a turn that did not become green: it failed, was stopped, or changed nothing. The head and what it serves stay as they were.
+func (s *Store) EndTurn(ctx context.Context, v model.Version, status model.VersionStatus, class, text string) error {
 	now := time.Now().UTC()
 	reply := model.MessageFailed
-	if status == model.VersionStopped {
+	switch status {
+	case model.VersionStopped:
 		reply = model.MessageCancelled
+	case model.VersionUnchanged:
+		reply = model.MessageCompleted
 	}
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
 		for _, q := range []struct {

@@ -145,7 +145,7 @@ func TestOneTurnAtATime(t *testing.T) {
 	if _, _, err := s.StartTurn(t.Context(), app.ID, store.NewTurn{UserID: u.ID, Content: "again", JobKind: "k"}); !fault.Is(err, fault.Conflict) {
 		t.Fatalf("a second turn while the first runs: %v, want a conflict", err)
 	}
-	if err := s.FailTurn(t.Context(), first.Version, model.VersionFailed, "syntax", "It did not parse."); err != nil {
+	if err := s.EndTurn(t.Context(), first.Version, model.VersionFailed, "syntax", "It did not parse."); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -267,7 +267,7 @@ func TestPromoteMovesHeadAndFailureLeavesIt(t *testing.T) {
 	if err := s.SetBundle(ctx, two.Version.ID, "h2", 10); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.FailTurn(ctx, two.Version, model.VersionFailed, "runtime", "Blank page."); err != nil {
+	if err := s.EndTurn(ctx, two.Version, model.VersionFailed, "runtime", "Blank page."); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.App(ctx, app.ID)
@@ -326,7 +326,7 @@ func TestStopBeforeAndDuringTheWork(t *testing.T) {
 	if _, ok, err := s.ClaimJob(ctx, job.ID, time.Hour); ok || err != nil {
 		t.Errorf("a cancelled job was claimed: %v, %v", ok, err)
 	}
-	if err := s.FailTurn(ctx, v, model.VersionStopped, "", ""); err != nil {
+	if err := s.EndTurn(ctx, v, model.VersionStopped, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if v, _, err := s.AskStop(ctx, app.ID); err != nil || v.ID != 0 {

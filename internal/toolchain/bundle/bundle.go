@@ -52,7 +52,7 @@ type Output struct {
 // Build bundles the app. Problems of the app's code are the diagnostics; if there are any, Output is empty.
 // The error is for everything else, such as an ended context.
 func Build(ctx context.Context, in Input) (Output, []model.Diagnostic, error) {
-	b := &build{ctx: ctx, in: in, mode: "development", vendorIDs: map[string]string{}}
+	b := &build{ctx: ctx, in: in, mode: "development", vendorIDs: map[string]string{}, barrels: map[string]*barrel{}}
 	if in.Production {
 		b.mode = "production"
 	}
@@ -93,6 +93,9 @@ type build struct {
 	vendorKey string            // the packages' bundle that is imported from
 	vendorIDs map[string]string // the imports of packages, by file of that bundle
 	vendorMu  sync.Mutex
+
+	barrelMu sync.Mutex
+	barrels  map[string]*barrel // by import; nil for a package that cannot be shortened
 }
 
 // run calls esbuild, and stops it when the context ends.

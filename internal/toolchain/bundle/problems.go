@@ -49,7 +49,7 @@ func (b *build) classify(m api.Message) model.Diagnostic {
 		return b.missingPackage(s[1])
 	}
 	if s := noExport.FindStringSubmatch(m.Text); s != nil {
-		file, name := strings.TrimPrefix(s[1], namespace+":"), s[2]
+		file, name := strings.TrimPrefix(strings.TrimPrefix(s[1], namespace+":"), barrelNamespace+":"), s[2]
 		d := model.Diagnostic{Class: "missing_export", Message: fmt.Sprintf("%s does not export %q.", file, name)}
 		switch {
 		case name == "default":

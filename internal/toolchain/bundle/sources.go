@@ -24,7 +24,7 @@ const (
 )
 
 var ownNamespaces = map[string]bool{
-	namespace: true, publicNamespace: true, builtinNamespace: true, inlineNamespace: true, vendorNamespace: true,
+	namespace: true, publicNamespace: true, builtinNamespace: true, inlineNamespace: true, vendorNamespace: true, barrelNamespace: true,
 }
 
 // inlineLimit is the size below which an asset becomes a data URL, as with Vite.
@@ -61,6 +61,7 @@ func (b *build) plugin(pb api.PluginBuild) {
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: namespace}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 		return b.load(a)
 	})
+	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: barrelNamespace}, loadBarrel)
 	literal := func(ns, format string, arg func(string) string) {
 		pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: ns}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			s := fmt.Sprintf(format, arg(a.Path))
@@ -99,6 +100,9 @@ func (b *build) resolve(pb api.PluginBuild, a api.OnResolveArgs) api.OnResolveRe
 			b.vendorIDs[vendorFile(id)] = id
 			b.vendorMu.Unlock()
 			return api.OnResolveResult{Path: "/" + vendorRoot(b.vendorKey) + "/" + vendorFile(id), External: true}
+		}
+		if r, ok := b.resolveBarrel(pb, id, a); ok {
+			return r
 		}
 		return api.OnResolveResult{} // a package: esbuild knows how
 	}

@@ -19,6 +19,7 @@ const (
 	maxWarm    = 2     // compilers, about 60 MB each
 	maxScans   = 4_000 // files whose words are remembered
 	defaultTTL = time.Minute
+	spareDelay = 2000 * time.Millisecond
 )
 
 // Pool compiles stylesheets. It is safe for concurrent use; compilations of one Pool run one after the other,
@@ -31,6 +32,7 @@ type Pool struct {
 	bytecode map[string][]byte // by folder of the app's tailwindcss
 	scans    map[string][]string
 	sweep    *time.Timer
+	spare    *time.Timer // makes the next spare
 	closed   bool
 }
 
@@ -64,14 +66,14 @@ func Applies(css []byte) bool { return directive.Match(css) }
 // Compile returns the stylesheet's CSS. A problem in the app's stylesheet or configuration is an *Error.
 func (p *Pool) Compile(ctx context.Context, in Input) ([]byte, error) {
 	css, _ := in.Tree.Get(in.Sheet)
-	c := p.take(in, string(css))
-	if c != nil {
+	defer p.prepare(in)
+	for c := p.take(in, string(css)); c != nil; c = p.take(in, string(css)) {
 		out, exact, err := p.feed(ctx, c.compiler, in)
 		if err == nil && exact {
 			p.give(c)
 			return out, nil
 		}
-		c.close()
+		c.close() // it knows names of another app; the spare, if there is one, is next
 		if err != nil {
 			return nil, err
 		}
@@ -91,6 +93,45 @@ func (p *Pool) Compile(ctx context.Context, in Input) ([]byte, error) {
 	}
 	p.give(&warm{compiler: fresh, sheet: in.Sheet, css: string(css)})
 	return out, nil
+}
+
+// prepare makes a spare compiler a moment after the last build: one that has read the stylesheet and knows no
+// names yet, so that it is exact for every app with this stylesheet. Making it takes half a second that the next
+// build need not wait for. Errors are left to that build.
+func (p *Pool) prepare(in Input) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	if p.spare != nil {
+		p.spare.Stop()
+	}
+	p.spare = time.AfterFunc(spareDelay, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		css, _ := in.Tree.Get(in.Sheet)
+		if p.hasSpare(in, string(css)) {
+			return
+		}
+		bytecode, err := p.load(in.Dir)
+		if err != nil {
+			return
+		}
+		c, err := newCompiler(ctx, bytecode, &files{dir: in.Dir, tree: in.Tree, used: map[string]string{}}, in.Sheet, css)
+		if err != nil {
+			return
+		}
+		p.give(&warm{compiler: c, sheet: in.Sheet, css: string(css)})
+	})
+}
+
+func (p *Pool) hasSpare(in Input, css string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed || slices.ContainsFunc(p.warm, func(w *warm) bool {
+		return w.fits(in, css) && len(w.fed) == 0
+	})
 }
 
 // feed scans the app and builds, unless the build has to be exact and this compiler knows too much.
@@ -182,12 +223,16 @@ func (p *Pool) take(in Input, css string) *warm {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, w := range p.warm {
-		if w.files.dir == in.Dir && w.sheet == in.Sheet && w.css == css && w.files.unchanged(in.Tree) {
+		if w.fits(in, css) {
 			p.warm = slices.Delete(p.warm, i, i+1)
 			return w
 		}
 	}
 	return nil
+}
+
+func (w *warm) fits(in Input, css string) bool {
+	return w.files.dir == in.Dir && w.sheet == in.Sheet && w.css == css && w.files.unchanged(in.Tree)
 }
 
 // give puts a compiler into the pool, and the oldest out if there are too many.
@@ -237,6 +282,9 @@ func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	if p.spare != nil {
+		p.spare.Stop()
+	}
 	if p.sweep != nil {
 		p.sweep.Stop()
 	}

@@ -10,11 +10,15 @@ import (
 
 // tenancyWords weigh who shares the app. Lemmas.
 var tenancyWords = map[spec.Tenancy]map[string]int{
-	spec.Team: {"team": 5, "staff": 5, "employee": 4, "colleague": 5, "coworker": 5, "co-worker": 5, "receptionist": 4, "librarian": 4, "flatmate": 5, "roommate": 5, "housemate": 5,
+	spec.Team: {
+		"team": 5, "staff": 5, "employee": 4, "colleague": 5, "coworker": 5, "co-worker": 5, "receptionist": 4, "librarian": 4, "flatmate": 5, "roommate": 5, "housemate": 5,
 		"family": 4, "manager": 3, "department": 3, "crew": 3, "technician": 2, "mechanic": 2, "we": 3, "our": 3, "us": 2, "shop": 1, "clinic": 2, "studio": 2, "company": 1, "business": 2,
-		"office": 2, "agency": 2, "household": 4, "nurse": 2, "two-person": 4, "partner": 1, "wife": 3, "husband": 3, "band": 2, "school": 1, "supervisor": 3, "volunteer": 1, "startup": 2, "teammate": 5},
-	spec.Community: {"community": 6, "vote": 4, "upvote": 4, "propose": 3, "forum": 5, "neighbour": 4, "neighbor": 4, "neighborhood": 4, "neighbourhood": 4, "everyone": 2, "anyone": 3, "member": 2,
-		"club": 2, "person": 2, "user": 2, "public": 2, "leaderboard": 3, "multiplayer": 4, "share": 1, "fan": 2, "resident": 2, "classmate": 2, "group": 1, "village": 2},
+		"office": 2, "agency": 2, "household": 4, "nurse": 2, "two-person": 4, "partner": 1, "wife": 3, "husband": 3, "band": 2, "school": 1, "supervisor": 3, "volunteer": 1, "startup": 2, "teammate": 5,
+	},
+	spec.Community: {
+		"community": 6, "vote": 4, "upvote": 4, "propose": 3, "forum": 5, "neighbour": 4, "neighbor": 4, "neighborhood": 4, "neighbourhood": 4, "everyone": 2, "anyone": 3, "member": 2,
+		"club": 2, "person": 2, "user": 2, "public": 2, "leaderboard": 3, "multiplayer": 4, "share": 1, "fan": 2, "resident": 2, "classmate": 2, "group": 1, "village": 2,
+	},
 	spec.Personal: {"personal": 5, "private": 4, "myself": 4, "my": 2, "i": 1, "i'm": 1, "i've": 1, "me": 1},
 }
 

@@ -57,7 +57,7 @@ func (e *editor) target(ts []token) (x *spec.Entity, what []token, named string)
 		if y != nil && from == 0 {
 			what = slices.Clone(ts[:i])
 			more := tail[to:]
-			if len(more) > 0 && (more[0].is("with", "(", ":", "from", "including")) {
+			if len(more) > 0 && more[0].is("with", "(", ":", "from", "including") {
 				what = append(what, more...)
 			}
 			return y, what, ""

@@ -1,8 +1,9 @@
 package understand
 
 import (
-	"overskill/internal/llm/composer/spec"
 	"slices"
+
+	"overskill/internal/llm/composer/spec"
 )
 
 // order puts parents before children, names entities apart, and breaks circles by turning the ref into text.

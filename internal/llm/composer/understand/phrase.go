@@ -38,7 +38,7 @@ func items(ts []token) [][]token {
 			depth++
 		case t.is(")"):
 			depth = max(0, depth-1)
-		case depth == 0 && (t.is(",", ";", "and", "or", "&", "+", "plus")):
+		case depth == 0 && t.is(",", ";", "and", "or", "&", "+", "plus"):
 			if i > start {
 				out = append(out, ts[start:i])
 			}
@@ -245,7 +245,7 @@ func (r *reader) trimNoun(np []token) []token {
 // stripApp drops the nouns that name the app and the adjectives in front: "simple llama grooming tracker" keeps "llama grooming".
 func stripApp(np []token) []token {
 	np = slices.Clone(np)
-	for len(np) > 0 && (appNouns[np[len(np)-1].lemma]) {
+	for len(np) > 0 && appNouns[np[len(np)-1].lemma] {
 		np = np[:len(np)-1]
 	}
 	for len(np) > 0 && adjectives[np[0].en] {

@@ -74,9 +74,28 @@ func nameIn(text string) (name, rest string) {
 func currencyOf(text string, lang *language) string {
 	low := " " + fold(text) + " "
 	for _, c := range []struct{ word, code string }{
-		{"€", "EUR"}, {" euro", "EUR"}, {" eur ", "EUR"}, {"£", "GBP"}, {" gbp ", "GBP"}, {" pound sterling", "GBP"}, {"₹", "INR"}, {" rupee", "INR"}, {" inr ", "INR"},
-		{"¥", "JPY"}, {" yen ", "JPY"}, {" chf ", "CHF"}, {" swiss franc", "CHF"}, {" cad ", "CAD"}, {" aud ", "AUD"}, {" peso", "MXN"}, {" real ", "USD"}, {" usd ", "USD"}, {"$", "USD"},
-		{" sek ", "SEK"}, {" zloty", "PLN"}, {" pln ", "PLN"},
+		{"€", "EUR"},
+		{" euro", "EUR"},
+		{" eur ", "EUR"},
+		{"£", "GBP"},
+		{" gbp ", "GBP"},
+		{" pound sterling", "GBP"},
+		{"₹", "INR"},
+		{" rupee", "INR"},
+		{" inr ", "INR"},
+		{"¥", "JPY"},
+		{" yen ", "JPY"},
+		{" chf ", "CHF"},
+		{" swiss franc", "CHF"},
+		{" cad ", "CAD"},
+		{" aud ", "AUD"},
+		{" peso", "MXN"},
+		{" real ", "USD"},
+		{" usd ", "USD"},
+		{"$", "USD"},
+		{" sek ", "SEK"},
+		{" zloty", "PLN"},
+		{" pln ", "PLN"},
 	} {
 		if strings.Contains(low, c.word) {
 			return c.code
