@@ -15,7 +15,6 @@ type builder struct {
 	entities []*entity
 	main     *entity
 	said     []string // colours, in words
-	assumed  []string
 	vague    bool // the prompt names nothing to keep
 }
 
