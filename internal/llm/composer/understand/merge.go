@@ -15,7 +15,7 @@ type builder struct {
 	entities []*entity
 	main     *entity
 	said     []string // colours, in words
-	vague    bool // the prompt names nothing to keep
+	vague    bool     // the prompt names nothing to keep
 }
 
 // entity is a spec.Entity on its way.
