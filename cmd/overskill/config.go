@@ -4,6 +4,7 @@ import (
 	"flag"
 	"io"
 	"net"
+	"net/url"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -17,6 +18,7 @@ type config struct {
 	appsDatabaseURL string // "" means next to databaseURL
 	redisURL        string // "" means in-process
 	baseDomain      string
+	publicURL       string // "" means http://<base domain>:<port>
 	chromium        string
 	web, worker     bool
 	concurrency     int // turns at once
@@ -26,7 +28,7 @@ type config struct {
 func common(name string, getenv func(string) string) (*flag.FlagSet, *config) {
 	c := &config{
 		databaseURL: getenv("DATABASE_URL"), appsDatabaseURL: getenv("OVERSKILL_APPS_DATABASE_URL"), redisURL: getenv("REDIS_URL"),
-		baseDomain: or(getenv("OVERSKILL_BASE_DOMAIN"), "localhost"), chromium: getenv("OVERSKILL_CHROMIUM"),
+		baseDomain: or(getenv("OVERSKILL_BASE_DOMAIN"), "localhost"), publicURL: getenv("OVERSKILL_PUBLIC_URL"), chromium: getenv("OVERSKILL_CHROMIUM"),
 		concurrency: max(1, runtime.NumCPU()/2),
 	}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -62,6 +64,9 @@ func parseServer(name string, args []string, getenv func(string) string) (config
 	}
 	if _, _, err := net.SplitHostPort(c.addr); err != nil {
 		return config{}, usageError("--addr must look like 127.0.0.1:8080: " + err.Error())
+	}
+	if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || u.Hostname() != c.baseDomain || u.Path != "") {
+		return config{}, usageError("OVERSKILL_PUBLIC_URL must look like https://" + c.baseDomain + ", the base domain, without a path")
 	}
 	return *c, nil
 }

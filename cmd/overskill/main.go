@@ -57,7 +57,7 @@ func (e usageError) Error() string { return string(e) }
 const usageText = `Usage:
   overskill serve  [--addr HOST:PORT] [--data-dir DIR]    run everything
   overskill web    [--addr HOST:PORT] [--data-dir DIR]    run the web part only    (needs DATABASE_URL, REDIS_URL)
-  overskill worker [--data-dir DIR]                       run the jobs only        (needs DATABASE_URL, REDIS_URL)
+  overskill worker [--addr HOST:PORT] [--data-dir DIR]    run the jobs only; --addr is where a web process answers
   overskill migrate [--data-dir DIR]                      bring the database up to date
   overskill user create --email E --password P [--admin]  add an account
   overskill token create --email E [--name N]             print a new API token
@@ -65,10 +65,11 @@ const usageText = `Usage:
 Environment:
   OVERSKILL_ADDR               where to listen              (127.0.0.1:8080)
   OVERSKILL_DATA_DIR           where everything is kept     (./data)
-  DATABASE_URL                 a Postgres server instead of the embedded one
+  DATABASE_URL                 a Postgres server instead of the embedded one; its user must be a superuser
   OVERSKILL_APPS_DATABASE_URL  the live apps' database      (<database>_apps on the same server)
   REDIS_URL                    a Redis server instead of the one in the process
   OVERSKILL_BASE_DOMAIN        apps live below this domain  (localhost)
+  OVERSKILL_PUBLIC_URL         where people find the builder, if a proxy is in front
   OVERSKILL_CHROMIUM           the browser that checks apps (looked up in PATH)
 `
 

@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"overskill/internal/testing/pgtest"
+	"overskill/internal/testing/redistest"
 )
 
 // TestKilledInTheMiddle kills the program while it builds: the next start finishes the turn, nothing that was
@@ -274,4 +277,27 @@ func TestDeadRegistry(t *testing.T) {
 		t.Fatalf("it does not give up:\n%s", p.out)
 	}
 	start(t, dir)
+}
+
+// TestServersOfYourOwn runs web and worker as two processes on a Postgres and a Redis server.
+func TestServersOfYourOwn(t *testing.T) {
+	redisURL, ok := redistest.Servers(t)[redistest.Real]
+	if !ok {
+		t.Skip("redis-server is not installed; CI runs this")
+	}
+	dir, port := filepath.Join(t.TempDir(), "data"), freePort(t)
+	env := []string{"DATABASE_URL=" + pgtest.URL(t), "OVERSKILL_APPS_DATABASE_URL=" + pgtest.URL(t), "REDIS_URL=" + redisURL}
+	web := launchAs(t, "web", port, dir, env...)
+	web.ready()
+	web.token = web.person("founder@example.com")
+	app := web.create("allotment gardens: plots with a size and a tenant") // nobody is there to build it yet
+	worker := launchAs(t, "worker", port, dir, env...)
+	worker.ready()
+	app, _ = web.green(app.Slug)
+	if status, _ := fetch(t, app.PreviewURL); status != http.StatusOK {
+		t.Errorf("the preview answers %d", status)
+	}
+	if out, err := exec.Command("pgrep", "-f", dir+"/postgres").CombinedOutput(); err == nil {
+		t.Errorf("an embedded Postgres runs: %s", out)
+	}
 }

@@ -72,6 +72,14 @@ func (s *syncBuffer) String() string {
 func start(t testing.TB, dir string, env ...string) *program {
 	t.Helper()
 	p := launch(t, dir, env...)
+	p.ready()
+	return p
+}
+
+// ready waits until the program says that it is.
+func (p *program) ready() {
+	t := p.t
+	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); !strings.Contains(p.out.String(), "is ready"); {
 		select {
 		case err := <-p.done:
@@ -82,18 +90,22 @@ func start(t testing.TB, dir string, env ...string) *program {
 			t.Fatalf("the program is not ready:\n%s", p.out)
 		}
 	}
-	return p
 }
 
 func launch(t testing.TB, dir string, env ...string) *program {
+	t.Helper()
+	return launchAs(t, "serve", freePort(t), dir, env...)
+}
+
+// launchAs runs serve, web or worker with an address of the caller's choice.
+func launchAs(t testing.TB, name string, port int, dir string, env ...string) *program {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
 	p := &program{t: t, dir: dir, base: fmt.Sprintf("http://localhost:%d", port), out: &syncBuffer{}, done: make(chan error, 1)}
-	p.cmd = exec.Command(path, "serve", "--addr", fmt.Sprintf("127.0.0.1:%d", port), "--data-dir", dir)
+	p.cmd = exec.Command(path, name, "--addr", fmt.Sprintf("127.0.0.1:%d", port), "--data-dir", dir)
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -141,6 +153,7 @@ func (p *program) command(args ...string) (string, error) {
 		p.t.Fatal(err)
 	}
 	cmd := exec.Command(path, append(args, "--data-dir", p.dir)...)
+	cmd.Env = p.cmd.Env
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()

@@ -54,11 +54,15 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	var undo closers
 	defer func() { undo.close() }()
 
-	lock, err := embedded.LockDataDir(c.dataDir)
-	if err != nil {
-		return err
+	// With a database of its own, the data directory belongs to one process; on a server's, web and worker
+	// processes share it.
+	var lock *embedded.Lock
+	if c.databaseURL == "" {
+		if lock, err = embedded.LockDataDir(c.dataDir); err != nil {
+			return err
+		}
+		undo.add(func() { _ = lock.Release() })
 	}
-	undo.add(func() { _ = lock.Release() })
 
 	var listener net.Listener
 	if c.web {
@@ -98,14 +102,14 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 			return err
 		}
 	}
-	running := embedded.Running{DatabaseURL: databases.main, AppsDatabaseURL: databases.apps}
 	if c.web {
-		running.Address = p.baseURL
-		stop := startWeb(ctx, p, listener, log, cancel)
-		undo.add(stop)
+		undo.add(startWeb(ctx, p, listener, log, cancel))
 	}
-	if err := lock.Announce(running); err != nil {
-		return err
+	if lock != nil {
+		err := lock.Announce(embedded.Running{Address: p.baseURL, DatabaseURL: databases.main, AppsDatabaseURL: databases.apps})
+		if err != nil {
+			return err
+		}
 	}
 	if c.web {
 		say("OverSkill Builder is ready: %s", p.baseURL)
@@ -253,8 +257,12 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 	if err != nil {
 		return nil, err
 	}
+	profiles := "" // of a temporary folder's
+	if dbs.ours {
+		profiles = filepath.Join(c.dataDir, "browser") // a killed browser's leftovers are found at the next start
+	}
 	check, err := smoke.New(smoke.Config{
-		Chromium: c.chromium, Dial: dialAddress(c, listener), Profiles: filepath.Join(c.dataDir, "browser"), Log: log,
+		Chromium: c.chromium, Dial: dialAddress(c, listener), Profiles: profiles, Log: log,
 		Appear: 300 * time.Millisecond, // promotion is one row: a version shows at once or not at all
 	})
 	if err != nil {
@@ -284,10 +292,10 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 
 // baseURL is where people find the builder: "localhost" rather than 127.0.0.1, for the apps live below it.
 func baseURL(c config, listener net.Listener) string {
-	if listener == nil {
-		return "http://" + c.baseDomain
+	if c.publicURL != "" {
+		return c.publicURL
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	_, port, _ := net.SplitHostPort(dialAddress(c, listener)) // which is well-formed
 	return "http://" + net.JoinHostPort(c.baseDomain, port)
 }
 
@@ -315,13 +323,17 @@ func (p *program) withHost(host string) string {
 	return u.Scheme + "://" + host + "/"
 }
 
-// dialAddress is where our own server answers for every app's host name.
+// dialAddress is where a web process answers for every app's host name: this one, or the one at --addr.
 func dialAddress(c config, listener net.Listener) string {
-	if listener == nil {
-		return c.addr
+	addr := c.addr
+	if listener != nil {
+		addr = listener.Addr().String()
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return net.JoinHostPort("127.0.0.1", port)
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
 }
 
 func (p *program) startWorker(ctx context.Context, c config, redisURL string, log *slog.Logger, undo *closers) error {
