@@ -343,6 +343,7 @@ func (p *program) startWorker(ctx context.Context, c config, redisURL string, lo
 	}
 	undo.add(server.Stop)
 	go jobs.Sweep(ctx, p.store, p.queue, log)
+	go p.tidy(ctx, log)
 	go func() {
 		for versionID := range p.bus.SubscribeStops(ctx) {
 			p.runner.StopVersion(versionID)
@@ -379,8 +380,33 @@ func startWeb(ctx context.Context, p *program, listener net.Listener, log *slog.
 	}
 }
 
-// warm fetches what the first app would otherwise wait for.
+// tidy removes deployed files that no address shows or may show again, once an hour.
+func (p *program) tidy(ctx context.Context, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Hour):
+		}
+		keep, err := p.store.DeployedHashes(ctx)
+		if err == nil {
+			err = p.site.Sweep(ctx, keep)
+		}
+		if err != nil && ctx.Err() == nil {
+			log.ErrorContext(ctx, "tidy deployments", "error", err)
+		}
+	}
+}
+
+// warm fetches what the first app would otherwise wait for, and says so if it takes a while.
 func (p *program) warm(ctx context.Context, say func(string, ...any), log *slog.Logger) {
+	began := time.Now()
+	slow := time.AfterFunc(time.Second, func() { say("Getting the packages of new apps ready (about 21 MB, once).") })
+	defer func() {
+		if !slow.Stop() && ctx.Err() == nil {
+			say("That took %.1f s.", time.Since(began).Seconds())
+		}
+	}()
 	files, err := templates.Foundation(templates.Values{AppName: "App", AppSlug: "app", AppID: 1, TeamID: 1})
 	if err != nil {
 		log.ErrorContext(ctx, "foundation", "error", err)

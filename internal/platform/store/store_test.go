@@ -348,6 +348,34 @@ func TestStopBeforeAndDuringTheWork(t *testing.T) {
 	}
 }
 
+func TestDeleteAppTakesEverythingWithIt(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	u := newUser(t, s, "u@example.com")
+	app, one, _ := newApp(t, s, u, "gone")
+	if err := s.DeleteApp(ctx, app.ID); !fault.Is(err, fault.Conflict) {
+		t.Fatalf("deleting an app that is being built: %v, want a conflict", err)
+	}
+	if err := s.SaveFiles(ctx, one.Version.ID, []store.FileChange{{Path: "a", Content: []byte("1")}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Promote(ctx, one.Version, "http://x/"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteApp(ctx, app.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AppBySlug(ctx, u, "gone"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a deleted app: %v", err)
+	}
+	if _, err := s.Version(ctx, one.Version.ID); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a deleted app's version: %v", err)
+	}
+	if last, err := s.LastEventID(ctx, app.ID); err != nil || last != 0 {
+		t.Errorf("a deleted app's events: %d, %v", last, err)
+	}
+	newApp(t, s, u, "gone") // the address is free again
+}
+
 // TestEventsAreSeenInOrderAndNoneIsMissed reads while many write: a reader that always asks for what is
 // after the largest id it saw must see every event once.
 func TestEventsAreSeenInOrderAndNoneIsMissed(t *testing.T) {

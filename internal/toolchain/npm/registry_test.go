@@ -130,8 +130,12 @@ var impatient = Patience{Attempts: 3, Backoff: time.Millisecond, Header: 200 * t
 
 func (s *shop) store() *Store {
 	s.t.Helper()
+	return s.storeAt(s.t.TempDir())
+}
+
+func (s *shop) storeAt(dir string) *Store {
+	s.t.Helper()
 	s.t.Setenv("npm_config_registry", s.url)
-	dir := s.t.TempDir()
 	r, err := NewRegistry(dir, http.DefaultTransport.(*http.Transport).Clone(), impatient)
 	if err != nil {
 		s.t.Fatal(err)
