@@ -44,8 +44,8 @@ func describe(err error) string {
 		return err.Error()
 	}
 	text := fault.Text(err)
-	if full := err.Error(); full != text {
-		text += "\n  " + strings.ReplaceAll(full, "\n", "\n  ")
+	if cause := strings.TrimPrefix(err.Error(), text); cause != "" {
+		text += "\n  " + strings.ReplaceAll(strings.TrimPrefix(cause, ": "), "\n", "\n  ")
 	}
 	return text
 }
