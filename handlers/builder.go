@@ -16,8 +16,11 @@ import (
 	"overskill/views/vm"
 )
 
-// turnsShown is how many turns of the chat a page prints.
-const turnsShown = 30
+// turnsShown is how many turns of the chat a page prints; a link asks for more, up to turnsMost.
+const (
+	turnsShown = 30
+	turnsMost  = 2000
+)
 
 // open gathers what every tab of the builder page shows. The id of the last event is read first: what
 // happens while the rest is read is then sent again by the stream, and a turn drawn twice looks the same.
@@ -38,13 +41,17 @@ func (s *server) open(c echo.Context, tab string) (vm.Builder, []model.Version, 
 	s.allowFrames(c, app)
 	at := now()
 	b := vm.Builder{
-		Shell: s.shell(c, app.Name), App: app, Tab: tab, View: view(c, tab), After: after, Now: at.UnixMilli(), Part: isFragment(c),
+		Shell: s.shell(c, app.Name), App: app, Tab: tab, View: view(c, tab), After: after, Now: at.UnixMilli(), Part: isFragment(c), Pinned: c.QueryParam("v") != "",
 	}
-	turns, err := s.Builder.Turns(ctx, u, slug, turnsShown+1)
+	limit := turnsShown
+	if n, err := strconv.Atoi(c.QueryParam("turns")); err == nil {
+		limit = min(max(n, turnsShown), turnsMost)
+	}
+	turns, err := s.Builder.Turns(ctx, u, slug, limit+1)
 	if err != nil {
 		return vm.Builder{}, nil, err
 	}
-	if b.More = len(turns) > turnsShown; b.More {
+	if b.More = len(turns) > limit; b.More {
 		turns = turns[1:]
 	}
 	chosen := c.QueryParam("turn")

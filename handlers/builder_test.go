@@ -26,7 +26,7 @@ func TestBuilderPage(t *testing.T) {
 	a.has("#app-name", "Harbour Slot Planner").has("#vers .ok", "Live 1.0.0").has("#vers .now", "Building 1.0.2")
 	a.has(".turns:last-child .steps li.now", "Validating and building").has(".turns:last-child .steps li.wait", "Deploying")
 	a.has(".turns:last-child details.tool .path", "Booking.tsx").has("details.tool.bad", "refused").has("#stop button", "Stop")
-	a.has(".mend.bad", "Version 1.0.1 did not become green").has(".mend.bad", "mailer-pro").has(".mend.bad .tried", "ran 3 times").has(".mend.bad", "Version 1.0.0 stayed live")
+	a.has(".mend.bad", "Version 1.0.1 did not become green").has(".mend.bad", "mailer-pro").has(".mend.bad .tried", "after 3 tries").has(".mend.bad", "Version 1.0.0 stayed live")
 	a.has(".turns:first-child .prose strong", "carriers").has(".turns:first-child .pill.ok", "Green 1.0.0")
 	if src, _ := a.doc().Find("iframe").Attr("src"); src != "http://preview-harbour.localhost:8080/" {
 		t.Errorf("preview of %q", src)

@@ -57,6 +57,9 @@ func (s *server) accessLog() echo.MiddlewareFunc {
 		LogRemoteIP: true, LogResponseSize: true, LogError: true,
 		LogValuesFunc: func(c echo.Context, v middleware.RequestLoggerValues) error {
 			level := slog.LevelInfo
+			if s.AppHost(v.Host) && v.Status < http.StatusInternalServerError {
+				level = slog.LevelDebug // every file of every generated app
+			}
 			attrs := []slog.Attr{
 				slog.String("request_id", requestID(c)), slog.String("method", v.Method), slog.String("host", v.Host), slog.String("path", v.URIPath),
 				slog.Int("status", v.Status), slog.Duration("took", v.Latency), slog.Int64("bytes", v.ResponseSize), slog.String("ip", v.RemoteIP),

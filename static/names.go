@@ -4,9 +4,9 @@ package static
 
 const (
 	// AppCSS is the style of every page.
-	AppCSS = Prefix + "app-d3e0dfed5942.css"
+	AppCSS = Prefix + "app-c8e411b4baf3.css"
 	// AppJS is htmx and our own script.
-	AppJS = Prefix + "app-70f2a68d0e45.js"
+	AppJS = Prefix + "app-8789ab673f78.js"
 	// FaviconSVG is the sign in the browser's tab.
 	FaviconSVG = Prefix + "favicon-4345c08f8b41.svg"
 	// ThemeJS sets the chosen theme before the first paint.

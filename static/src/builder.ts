@@ -35,7 +35,12 @@ export function follow(root: HTMLElement) {
     const heading = document.querySelector("#app-name")!
     if (name) heading.textContent = name
   })
-  events.addEventListener("log", (event) => appendLog(JSON.parse(event.data)))
+  events.addEventListener("log", (event) => {
+    const line: LogEvent = JSON.parse(event.data)
+    heard.push(line)
+    if (heard.length > kept) heard.shift()
+    appendLog(line)
+  })
 
   root.addEventListener("submit", (event) => {
     const form = event.target as HTMLFormElement
@@ -46,8 +51,12 @@ export function follow(root: HTMLElement) {
   root.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("[data-reload]")) reload()
   })
-  // The panel that htmx swapped in starts with the newest log lines in view.
-  document.addEventListener("htmx:afterSettle", toLogEnd)
+  // The panel that htmx swapped in starts with the newest log lines in view, and with those that came in
+  // after the server had printed it.
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const line of heard) appendLog(line)
+    toLogEnd()
+  })
   toLogEnd()
 }
 
@@ -82,11 +91,37 @@ function apply(html: string) {
   holder.innerHTML = html
   for (const next of [...holder.content.children]) {
     const old = document.getElementById(next.id)
+    if (next.id.startsWith("turn-")) noteTurn(old, next as HTMLElement)
     if (old) morph(old, next)
     else if (next.id.startsWith("turn-")) append(next)
   }
   tock(document)
   showPreview()
+}
+
+const running = (turn: HTMLElement) => turn.dataset.state === "queued" || turn.dataset.state === "building"
+
+/** noteTurn brings the other tabs up to date when a turn starts or ends */
+function noteTurn(old: HTMLElement | null, next: HTMLElement) {
+  const began = !old && running(next)
+  const ended = !running(next) && (!old || running(old))
+  const panel = document.querySelector<HTMLElement>("#panel")!
+  const tab = panel.dataset.tab!
+  if (tab === "preview" || !(ended || (began && tab !== "settings"))) return
+  const path = new URL(location.href)
+  path.searchParams.delete("v")
+  // Nobody is torn away from an older version, or from a field or a file that they are at.
+  if (!("pinned" in panel.dataset) && !panel.contains(document.activeElement) && !(ended && tab === "settings")) {
+    void htmx.ajax("GET", path.pathname + path.search, { target: "#panel", swap: "outerHTML" })
+    return
+  }
+  const newer = document.querySelector<HTMLElement>("#newer")!
+  if (!ended || next.dataset.state === "unchanged") return
+  const link = document.createElement("a")
+  link.href = path.pathname + path.search
+  link.textContent = "Show it"
+  newer.replaceChildren(`Version ${next.dataset.number} is ${next.dataset.state === "green" ? "ready" : "over"}. `, link)
+  newer.hidden = false
 }
 
 function append(turn: Element) {
@@ -171,17 +206,36 @@ async function stop(event: Event, form: HTMLFormElement) {
   }
 }
 
+/** the log lines of the stream, for panels that are printed later */
+const heard: LogEvent[] = []
+
+/** which lines an element holds; the page and the stream overlap, and no line may be doubled */
+const printed = new WeakMap<HTMLElement, Set<string>>()
+
+function linesOf(log: HTMLElement): Set<string> {
+  let keys = printed.get(log)
+  if (!keys) {
+    keys = new Set([...log.children].map((line) => [line.querySelector("time")!.dateTime, line.querySelector("b")!.textContent, line.querySelector("span")!.textContent].join("\t")))
+    printed.set(log, keys)
+  }
+  return keys
+}
+
 type LogEvent = { version_id: number; stage: string; level: string; text: string; at: string }
 
 function appendLog(event: LogEvent) {
   const log = document.querySelector<HTMLElement>("#log-lines")
   if (!log || Number(log.dataset.version) !== event.version_id) return
+  const keys = linesOf(log)
+  const key = [event.at, event.stage, event.text].join("\t")
+  if (keys.has(key)) return
+  keys.add(key)
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
   const line = document.createElement("p")
   line.className = ["warn", "error"].includes(event.level) ? event.level : "info"
   const time = document.createElement("time")
   const at = new Date(event.at)
-  time.dateTime = at.toISOString()
+  time.dateTime = event.at
   time.textContent = at.toISOString().slice(11, 23)
   const stage = document.createElement("b")
   stage.textContent = event.stage

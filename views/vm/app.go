@@ -67,16 +67,17 @@ func shotURL(slug, number string) string {
 // Builder is the builder page of one app, with one of its tabs.
 type Builder struct {
 	Shell
-	App   model.App
-	Tab   string // preview, code, changes, logs, settings
-	View  string // chat or work: which half a phone shows
-	Bar   VersionBar
-	Turns []Turn // oldest first
-	More  bool   // there are older turns than these
-	Part  bool   // only the tab is printed, for htmx
-	After int64  // the last event that this page already shows
-	Now   int64  // the server's clock, Unix milliseconds
-	Ask   Form
+	App    model.App
+	Tab    string // preview, code, changes, logs, settings
+	View   string // chat or work: which half a phone shows
+	Bar    VersionBar
+	Turns  []Turn // oldest first
+	More   bool   // there are older turns than these
+	Pinned bool   // the tab shows the version that its address names, not the newest one
+	Part   bool   // only the tab is printed, for htmx
+	After  int64  // the last event that this page already shows
+	Now    int64  // the server's clock, Unix milliseconds
+	Ask    Form
 
 	Preview  Preview
 	Code     Code
@@ -87,6 +88,18 @@ type Builder struct {
 
 // Path is the address of the app's builder page, or of something below it.
 func (b Builder) Path(rest string) string { return "/apps/" + b.App.Slug + rest }
+
+// turnsMore is how many more turns the link to earlier ones brings.
+const turnsMore = 60
+
+// Earlier is the address that shows more of the chat, at the place where it began before.
+func (b Builder) Earlier() string {
+	path := b.Path(fmt.Sprintf("?view=chat&turns=%d", len(b.Turns)+turnsMore))
+	if len(b.Turns) > 0 {
+		path += fmt.Sprintf("#turn-%d", b.Turns[0].ID)
+	}
+	return path
+}
 
 // VersionBar says what is live and what is being built.
 type VersionBar struct {

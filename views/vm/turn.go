@@ -32,7 +32,7 @@ type Turn struct {
 	Added   int
 	Removed int
 	Error   string   // a sentence; "" unless it failed
-	Tried   []string // what was done about it
+	Tried   []string // where it ended, and what was done more than once
 	Live    string   // the version that stayed live when this one failed or was stopped; may be ""
 }
 
@@ -104,6 +104,11 @@ func NewTurn(slug string, t model.Turn, live string, open bool, now time.Time) T
 			out.Error = "This change could not be finished."
 		}
 		out.Tried = tried(t.Stages)
+		for i := range out.Steps {
+			if strings.Contains(out.Error, out.Steps[i].Error) {
+				out.Steps[i].Error = "" // the turn says it already
+			}
+		}
 	}
 	return out
 }
@@ -236,7 +241,7 @@ func stepOf(call model.ToolCall, stages []model.Stage) int {
 var verbs = map[string]string{
 	"os-write": "Wrote", "os-line-replace": "Edited", "os-view": "Read", "os-search-files": "Searched",
 	"os-delete": "Deleted", "os-rename": "Renamed", "os-add-dependency": "Added", "os-remove-dependency": "Removed",
-	"os-migrate": "Migrated", "os-read-logs": "Read logs",
+	"os-plan": "Planned", "os-migrate": "Migrated", "os-read-logs": "Read logs",
 }
 
 func newTool(slug string, versionID int64, call model.ToolCall) Tool {
@@ -258,7 +263,8 @@ func newTool(slug string, versionID int64, call model.ToolCall) Tool {
 	return tool
 }
 
-// tried says in words what the pipeline did before it gave up.
+// tried says in words where the pipeline ended and what it did more than once before it gave up. The error
+// itself is not repeated.
 func tried(stages []model.Stage) []string {
 	var out []string
 	for _, s := range stages {
@@ -266,11 +272,13 @@ func tried(stages []model.Stage) []string {
 			continue
 		}
 		name := model.Steps[s.Step-1]
-		if s.Attempts > 1 {
+		switch {
+		case s.Status == model.StageFailed && s.Attempts > 1:
+			out = append(out, fmt.Sprintf("It ended at step %d, %s (%s), after %d tries.", s.Step, name, s.Name, s.Attempts))
+		case s.Status == model.StageFailed:
+			out = append(out, fmt.Sprintf("It ended at step %d, %s (%s).", s.Step, name, s.Name))
+		case s.Attempts > 1:
 			out = append(out, fmt.Sprintf("%s (%s) ran %d times.", name, s.Name, s.Attempts))
-		}
-		if s.Status == model.StageFailed && s.Error != "" {
-			out = append(out, fmt.Sprintf("It ended at step %d, %s: %s", s.Step, name, s.Error))
 		}
 	}
 	return out

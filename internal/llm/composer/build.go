@@ -43,7 +43,7 @@ func first(t turn) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	r := reply{text: "I write " + s.Name + " now. "}
+	var r reply
 	if sql != "" {
 		r.calls = append(r.calls, call{toolMigrate, migrateInput{Name: name, SQL: sql}})
 	}
@@ -88,7 +88,7 @@ func followUp(t turn) (reply, error) {
 	}
 	if len(writes) == 0 {
 		if calls := e.look(t, len(views) > 0); len(calls) > 0 {
-			return reply{text: "I look at what is there. ", calls: calls}, nil
+			return reply{calls: calls}, nil
 		}
 		calls := e.calls(t)
 		if len(calls) == 0 {

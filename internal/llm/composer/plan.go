@@ -33,7 +33,7 @@ func plan(t turn) (reply, error) {
 	}
 	changes = append(changes, "A dashboard with "+dashboardWords(s)+".", "A database in which people reach only what is theirs.")
 	return reply{calls: []call{{toolPlan, planInput{
-		AppName: oneLine(s.Name, 60), Tagline: oneLine(s.Tagline, 160), VersionName: "First version",
+		AppName: oneLine(s.Name, 60), Tagline: oneLine(s.Tagline, 160), VersionName: versionName(s),
 		Understood: lines(s.Understood), Assumed: lines(s.Assumed), Cannot: lines(s.Cannot), Changes: lines(changes),
 	}}}}, nil
 }

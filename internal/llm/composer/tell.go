@@ -1,54 +1,153 @@
 package composer
 
 import (
-	"fmt"
+	"encoding/json"
 	"strings"
 
 	"overskill/internal/llm/composer/spec"
 	"overskill/internal/llm/composer/understand"
 )
 
-// firstText tells what a new app can do, what was assumed, and what it cannot.
+// What the person reads is Markdown: one or two plain sentences, then short lists where there is something to list.
+
+// firstText tells what a new app can do, what was assumed, what it cannot do, and which files were refused.
 func firstText(t turn, s spec.Spec) string {
-	var failed []string
-	for _, d := range t.built() {
-		if d.failed {
-			failed = append(failed, strings.TrimSpace(d.call.Name+": "+oneLine(d.text, 160)))
-		}
+	var b strings.Builder
+	b.WriteString(opening(s))
+	assumed := s.Assumed
+	if understand.Vague(s) {
+		assumed = nil
+	}
+	section(&b, "Assumed", assumed, 6)
+	section(&b, "Not possible", s.Cannot, 6)
+	section(&b, "Could not be written", refused(t.built()), 6)
+	return b.String()
+}
+
+// opening says in a sentence what the app is.
+func opening(s spec.Spec) string {
+	if understand.Vague(s) {
+		return "I could not tell from this what the app should keep, so it starts as a list of ideas. " +
+			"Tell me what you want to keep track of and I start over, for example: *boats with a name and a weight, outings with a date, a boat and a distance in km*."
 	}
 	var names []string
 	for _, e := range s.Entities {
 		names = append(names, lower(e.LabelPlural))
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s keeps %s, each with a list, a form and a page of its own, and has a dashboard. Sign up in the preview and press \"Load sample data\" to see it filled.", s.Name, and(names))
-	if len(s.Assumed) > 0 {
-		b.WriteString(" Assumed: " + strings.Join(s.Assumed[:min(3, len(s.Assumed))], " "))
+	how := "They have a list, a form, a page for each one and a dashboard."
+	if len(names) > 1 {
+		how = "Each has a list, a form and pages of its own, and a dashboard sums them up."
 	}
-	if len(s.Cannot) > 0 {
-		b.WriteString("\n\nNot possible with the Composer: " + strings.Join(s.Cannot, " "))
+	return "**" + s.Name + "** keeps " + and(names) + ". " + how + " Sign up in the preview and press \"Load sample data\" to see it filled."
+}
+
+// section adds a titled list of at most max lines, or nothing when there are none.
+func section(b *strings.Builder, title string, list []string, max int) {
+	if len(list) == 0 {
+		return
 	}
-	if len(failed) > 0 {
-		b.WriteString("\n\nThis did not work: " + strings.Join(failed[:min(3, len(failed))], "; ") + ".")
+	b.WriteString("\n\n**" + title + "**\n")
+	for _, l := range list[:min(len(list), max)] {
+		b.WriteString("\n- " + oneLine(l, 300))
 	}
-	return b.String()
+}
+
+// refused lists what the failed calls were about, each once: files by path, a migration as the database. What a later
+// call mended is left out.
+func refused(built []done) []string {
+	state := map[string]bool{}
+	var order []string
+	for _, d := range built {
+		what := subject(d)
+		if what == "" {
+			continue
+		}
+		if _, seen := state[what]; !seen {
+			order = append(order, what)
+		}
+		state[what] = d.failed
+	}
+	var out []string
+	for _, w := range order {
+		if state[w] {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// subject is what a call was to change, or "" for a call that changes nothing.
+func subject(d done) string {
+	if d.call.Name == toolMigrate {
+		return "the database"
+	}
+	var in writeInput
+	if d.call.Name == toolView || json.Unmarshal(d.call.Input, &in) != nil || in.Path == "" {
+		return ""
+	}
+	return "`" + in.Path + "`"
 }
 
 // changeText tells what a change did, and which files stayed as they were.
 func changeText(out understand.Outcome, left []string) string {
-	text := strings.Join(out.Understood, " ")
-	if len(out.Cannot) > 0 {
-		text += "\n\nNot possible with the Composer: " + strings.Join(out.Cannot, " ")
-	}
+	var b strings.Builder
+	b.WriteString(strings.Join(out.Understood, " "))
+	section(&b, "Not possible", out.Cannot, 6)
 	if len(left) > 0 {
-		text += "\n\nI left " + and(left) + " as they are: they were changed by hand, or the change was refused. The rest is done."
+		for i, l := range left {
+			if strings.Contains(l, "/") || strings.Contains(l, ".") {
+				left[i] = "`" + l + "`"
+			}
+		}
+		section(&b, "Left as it was", left, 8)
+		b.WriteString("\n\nThese were changed by hand, or the change was refused. The rest is done.")
 	}
-	return strings.TrimSpace(text)
+	return strings.TrimSpace(b.String())
 }
 
 // refusal says that nothing was changed, and what can be asked for.
 func refusal(out understand.Outcome) string {
-	return strings.TrimSpace("Nothing was changed. " + strings.Join(append(out.Understood, out.Cannot...), " "))
+	parts := []string{strings.TrimSpace("Nothing was changed. " + strings.Join(out.Understood, " "))}
+	for _, c := range out.Cannot {
+		if c == understand.CanDo {
+			parts = append(parts, c)
+			continue
+		}
+		parts[0] += " " + c
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// versionName names the first version by what it holds: "Rowing Club: boats, members and outings".
+func versionName(s spec.Spec) string {
+	if understand.Vague(s) {
+		return "A list of ideas to start from"
+	}
+	var names []string
+	for _, e := range s.Entities {
+		names = append(names, lower(e.LabelPlural))
+	}
+	if len(names) == 1 {
+		e := s.Entities[0]
+		var fields []string
+		for _, f := range e.Fields {
+			if f.Name != e.Title && len(fields) < 3 {
+				fields = append(fields, lower(f.Label))
+			}
+		}
+		if len(fields) > 0 {
+			names[0] += " with " + and(fields)
+		}
+	}
+	long := s.Name + ": " + and(names)
+	if strings.EqualFold(s.Name, s.Entities[0].LabelPlural) && len(names) == 1 {
+		long = names[0]
+	}
+	for len([]rune(long)) > 80 && len(names) > 1 {
+		names = names[:len(names)-1]
+		long = s.Name + ": " + strings.Join(names, ", ") + " and more"
+	}
+	return oneLine(upper(long), 80)
 }
 
 func and(words []string) string {
@@ -64,4 +163,12 @@ func lower(s string) string {
 	}
 	r := []rune(s)
 	return strings.ToLower(string(r[0])) + string(r[1:])
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	r := []rune(s)
+	return strings.ToUpper(string(r[0])) + string(r[1:])
 }

@@ -18,7 +18,7 @@ type app struct {
 	Stats    []*stat
 	Charts   []*chart
 	Lists    []*listWidget
-	selects  taken // type names of selects
+	ids      taken // identifiers in the code
 }
 
 // entity is a spec.Entity with its names and relations.
@@ -35,6 +35,7 @@ type entity struct {
 	Children    []*field // the refs of other entities, or of this one, that name this entity
 	VoteTable   string   // "" without votes
 	CheckTable  string   // "" without check-ins
+	MovedName   string   // the trigger function of its movements
 	PublicView  string   // "" unless everybody may read
 
 	cols taken // columns of the view
@@ -49,6 +50,11 @@ type field struct {
 	TitleCol string  // of a ref: the view's column with the title of what it names
 	TypeName string  // of a select: the TypeScript type
 	Choices  string  // of a select: the TypeScript constant
+
+	Key        string // in forms
+	Param      string // in the address of a list
+	Setter     string // under which the actions hook changes it
+	OptionsVar string // of a ref: what a list offers to filter by
 }
 
 //go:embed icons.txt
@@ -74,7 +80,7 @@ func icon(name, fallback string) string {
 
 // reservedTables are tables and views that the foundation of a tenancy makes.
 var reservedTables = []string{
-	"workspaces", "workspace_members", "workspace_invites", "site", "dashboard_stats",
+	"workspaces", "workspace_members", "workspace_invites", "site", "dashboard", "dashboard_stats",
 }
 
 // resolve decides all names of a spec. It reports what cannot be compiled.
@@ -82,18 +88,19 @@ func resolve(s spec.Spec) (*app, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	a := &app{Spec: s, selects: taken{}.reserve("Workspace", "Member", "Invite", "Role", "Database", "DashboardStats")}
+	s = cleaned(s)
+	a := &app{Spec: s, ids: newIdentifiers().reserve(foundationPlaces...)}
 	relations := taken{}.reserve(reservedTables...)
-	types := taken{}
-	dirs := taken{}.reserve("workspace", "site", "dashboard", "team", "join", "login", "signup", "forgot-password")
+	dirs := taken{}.reserve(foundationDirs...)
+	functions := taken{}
 	byName := map[string]*entity{}
 	for i := range s.Entities {
 		e := &entity{Entity: s.Entities[i], app: a}
 		e.Table = relations.pick(clip(e.Plural), clip(e.Plural)+"_items")
-		e.Type = pascal(types.pick(e.Name))
-		e.Many = pascal(types.pick(e.Plural, e.Plural+"_items"))
+		e.Type = pascal(a.ids.claim(e.Name, "record", singularIdentifiers))
+		e.Many = pascal(a.ids.claim(e.Plural, "items", pluralIdentifiers))
 		e.Dir = dirs.pick(kebab(e.Plural), kebab(e.Plural)+"-list")
-		a.selects.reserve(e.Type+"Row", e.Type+"Line")
+		e.MovedName = functions.pick(clip(e.Name) + "_moved")
 		a.Entities = append(a.Entities, e)
 		byName[e.Name] = e
 	}
@@ -108,8 +115,9 @@ func resolve(s spec.Spec) (*app, error) {
 		if e.Public == spec.PublicRead {
 			e.PublicView = relations.pick("public_" + clip(e.Plural))
 		}
-		if err := e.resolveFields(byName); err != nil {
-			return nil, fmt.Errorf("entity %q: %w", e.Name, err)
+		e.resolveFields(byName)
+		if e.Public == spec.PublicSubmit && len(e.publicFields()) == 0 {
+			e.Public = spec.PublicNone // a form without fields
 		}
 	}
 	for _, e := range a.Entities {
@@ -121,9 +129,10 @@ func resolve(s spec.Spec) (*app, error) {
 }
 
 // resolveFields decides the columns of an entity's table and view.
-func (e *entity) resolveFields(byName map[string]*entity) error {
+func (e *entity) resolveFields(byName map[string]*entity) {
 	e.cols = taken{}.reserve("id", "user_id", "workspace_id", "created_at", "updated_at", "author", "mine",
-		"row_title", "search_text", "is_open", "vote_count", "voted", "check_in_days", "below_minimum")
+		"row_title", "search_text", "is_open", "vote_count", "voted", "check_in_days", "below_minimum").reserve(systemColumns...)
+	locals, params := newIdentifiers(), taken{}.reserve(listParams...)
 	for _, sf := range e.Entity.Fields {
 		f := &field{Field: sf, Entity: e, Col: sf.Name}
 		switch sf.Type {
@@ -136,13 +145,17 @@ func (e *entity) resolveFields(byName map[string]*entity) error {
 			f.Target = byName[sf.Ref]
 			f.Target.Children = append(f.Target.Children, f)
 		case spec.Select:
-			f.TypeName = e.app.selects.pick(e.Type+pascal(sf.Name), e.Type+pascal(sf.Name)+"Choice")
-			f.Choices = strings.ToLower(f.TypeName[:1]) + f.TypeName[1:] + "Choices"
+			stem := e.app.ids.claim(sf.Name, "choice", func(s string) []string {
+				return []string{e.Type + pascal(s), camel(e.Type+"_"+s) + "Choices"}
+			})
+			f.TypeName = e.Type + pascal(stem)
+			f.Choices = camel(e.Type+"_"+stem) + "Choices"
 		}
-		if e.cols[f.Col] {
+		if e.cols[f.Col] || f.asked() && queryWords[f.Col] {
 			f.Col = e.cols.pick(f.Col+"_value", f.Col+"_field")
 		}
 		e.cols[f.Col] = true
+		e.nameInCode(f, locals, params)
 		e.Fields = append(e.Fields, f)
 		if sf.Name == e.Title {
 			e.TitleField = f
@@ -154,7 +167,22 @@ func (e *entity) resolveFields(byName map[string]*entity) error {
 			f.TitleCol = e.cols.pick(base+"_title", base+"_row_title")
 		}
 	}
-	return nil
+}
+
+// nameInCode decides what the code of the entity's pages calls a field.
+func (e *entity) nameInCode(f *field, locals, params taken) {
+	f.Key = f.Name
+	if slices.Contains(systemColumns, f.Name) {
+		f.Key = f.Col
+	}
+	f.Param = params.pick(f.Col, f.Col+"_is")
+	stem := locals.claim(f.Name, "value", func(s string) []string { return []string{"set" + pascal(s), camel(s) + "Options"} })
+	f.Setter, f.OptionsVar = "set"+pascal(stem), camel(stem)+"Options"
+}
+
+// asked reports whether lists compare the column with a value.
+func (f *field) asked() bool {
+	return f.Type == spec.Select || f.Type == spec.Boolean || f.isDate()
 }
 
 // checkActions reports an action whose field or entity does not fit its kind.
@@ -171,6 +199,9 @@ func (e *entity) checkActions(byName map[string]*entity) error {
 			if f == nil || !f.isNumber() || child == nil || child.refTo(e) == nil ||
 				child.field("direction") == nil || child.field("quantity") == nil {
 				return fmt.Errorf("movement needs a number field and a child with direction and quantity, not %q and %q", act.Field, act.Entity)
+			}
+			if d, q := child.field("direction"), child.field("quantity"); d.Type != spec.Select || !q.isNumber() {
+				return fmt.Errorf("the movement %q needs a select for its direction and a number for its quantity", act.Entity)
 			}
 		case spec.LowStock:
 			if low := e.field(act.Entity); f == nil || low == nil || !f.isNumber() || !low.isNumber() {
@@ -260,15 +291,20 @@ func (f *field) moved() bool {
 }
 
 // stays are the booleans that say nothing about being finished.
-var stays = regexp.MustCompile(`favou?rite|pin|star|public|publish|active|available|featur|enabled|recurring|vegan|vegetarian|billable`)
+var stays = regexp.MustCompile(`favou?rite|pin|star|public|publish|active|available|featur|enabled|recurring|vegan|vegetarian|billable|call|notif|contacted|inform|remind|confirm|invited|insured|vip`)
 
-// doneFields are the fields that say when a row is finished.
+// doneFields are the fields that say when a row is finished: its states, and only without them what is ticked off.
 func (e *entity) doneFields() (out []*field) {
 	for _, f := range e.Fields {
-		switch {
-		case f.Type == spec.Boolean && f.toggleOf() != nil && !stays.MatchString(f.Name):
+		if f.Type == spec.Select && slices.ContainsFunc(f.Options, func(o spec.Option) bool { return o.Done }) {
 			out = append(out, f)
-		case f.Type == spec.Select && slices.ContainsFunc(f.Options, func(o spec.Option) bool { return o.Done }):
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, f := range e.Fields {
+		if f.Type == spec.Boolean && f.toggleOf() != nil && !stays.MatchString(f.Name) {
 			out = append(out, f)
 		}
 	}

@@ -86,6 +86,7 @@ func checkSyntax(t testing.TB, p string, c []byte) {
 var (
 	importPattern = regexp.MustCompile(`import (type )?\{([^}]+)\} from "([^"]+)";`)
 	lazyPattern   = regexp.MustCompile(`import\("(@/[^"]+)"\)`)
+	wordPattern   = regexp.MustCompile(`\w+`)
 	exportPattern = regexp.MustCompile(`export (?:default )?(?:async )?(?:function|const|type|class|let) (\w+)`)
 )
 
@@ -93,43 +94,49 @@ func TestImportsExistAndAreUsed(t *testing.T) {
 	for name, s := range specs(t) {
 		t.Run(name, func(t *testing.T) {
 			all, own := build(t, s)
-			module := func(m string) ([]byte, bool) {
-				p := "src/" + strings.TrimPrefix(m, "@/")
-				for _, ending := range []string{"", ".ts", ".tsx"} {
-					if c, ok := all[p+ending]; ok {
-						return c, true
-					}
-				}
-				return nil, false
-			}
-			for p := range own {
-				src := string(all[p])
-				for _, m := range lazyPattern.FindAllStringSubmatch(src, -1) {
-					if _, ok := module(m[1]); !ok {
-						t.Errorf("%s loads %s, which does not exist", p, m[1])
-					}
-				}
-				for _, m := range importPattern.FindAllStringSubmatch(src, -1) {
-					rest := strings.Replace(src, m[0], "", 1)
-					target, found := module(m[3])
-					if strings.HasPrefix(m[3], "@/") && !found {
-						t.Errorf("%s imports %s, which does not exist", p, m[3])
-					}
-					for n := range strings.SplitSeq(m[2], ",") {
-						n = strings.TrimPrefix(strings.TrimSpace(n), "type ")
-						if n == "" {
-							continue
-						}
-						if !regexp.MustCompile(`\b` + n + `\b`).MatchString(rest) {
-							t.Errorf("%s imports %s and does not use it", p, n)
-						}
-						if found && !slices.ContainsFunc(exportPattern.FindAllSubmatch(target, -1), func(e [][]byte) bool { return string(e[1]) == n }) {
-							t.Errorf("%s imports %s from %s, which does not export it", p, n, m[3])
-						}
-					}
-				}
-			}
+			checkImports(t, all, own)
 		})
+	}
+}
+
+// checkImports reports an import of what is not there or not used: neither would compile.
+func checkImports(t *testing.T, all, own map[string][]byte) {
+	t.Helper()
+	module := func(m string) ([]byte, bool) {
+		p := "src/" + strings.TrimPrefix(m, "@/")
+		for _, ending := range []string{"", ".ts", ".tsx"} {
+			if c, ok := all[p+ending]; ok {
+				return c, true
+			}
+		}
+		return nil, false
+	}
+	for p := range own {
+		src := string(all[p])
+		for _, m := range lazyPattern.FindAllStringSubmatch(src, -1) {
+			if _, ok := module(m[1]); !ok {
+				t.Errorf("%s loads %s, which does not exist", p, m[1])
+			}
+		}
+		for _, m := range importPattern.FindAllStringSubmatch(src, -1) {
+			rest := strings.Replace(src, m[0], "", 1)
+			target, found := module(m[3])
+			if strings.HasPrefix(m[3], "@/") && !found {
+				t.Errorf("%s imports %s, which does not exist", p, m[3])
+			}
+			for n := range strings.SplitSeq(m[2], ",") {
+				n = strings.TrimPrefix(strings.TrimSpace(n), "type ")
+				if n == "" {
+					continue
+				}
+				if !slices.Contains(wordPattern.FindAllString(rest, -1), n) {
+					t.Errorf("%s imports %s and does not use it", p, n)
+				}
+				if found && !slices.ContainsFunc(exportPattern.FindAllSubmatch(target, -1), func(e [][]byte) bool { return string(e[1]) == n }) {
+					t.Errorf("%s imports %s from %s, which does not export it", p, n, m[3])
+				}
+			}
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (f *field) Blank() string {
 
 // Value turns the form's text into the column's value.
 func (f *field) Value() string {
-	v := "values." + f.Name
+	v := "values." + f.Key
 	required := f.notNull()
 	switch f.Type {
 	case spec.Boolean:
@@ -192,7 +192,7 @@ func number(v *float64) string {
 
 // Control is the input, bound to the form.
 func (f *field) Control() string {
-	bind := fmt.Sprintf("{...form.bind(%q)}", f.Name)
+	bind := fmt.Sprintf("{...form.bind(%q)}", f.Key)
 	e := f.Entity
 	switch f.Type {
 	case spec.LongText:
@@ -271,7 +271,7 @@ func (f *field) Cell(edit bool) string {
 		return fmt.Sprintf(`{%s ? "Yes" : "No"}`, v)
 	case spec.Select:
 		if edit && e.Editable(f) {
-			control := fmt.Sprintf("<BadgeSelect label={`%s: ${row.row_title}`} choices={%s} value={%s} onChange={set%s} />", inner(f.Label), f.Choices, v, pascal(f.Name))
+			control := fmt.Sprintf("<BadgeSelect label={`%s: ${row.row_title}`} choices={%s} value={%s} onChange={%s} />", inner(f.Label), f.Choices, v, f.Setter)
 			if e.app.community() {
 				return fmt.Sprintf("{row.mine ? (\n  %s\n) : (\n  <ChoiceBadge choices={%s} value={%s} />\n)}", control, f.Choices, v)
 			}
@@ -303,7 +303,7 @@ func (f *field) lowBadge() string {
 	if low == nil || low.Field != f.Name {
 		return ""
 	}
-	return "\n{row.below_minimum && <Badge tone=\"warning\">" + jsx(orLabel(low.Label, "Low")) + "</Badge>}"
+	return "\n{row.below_minimum && <Badge tone=\"warning\" className=\"ml-1.5\">" + jsx(orLabel(low.Label, "Low")) + "</Badge>}"
 }
 
 func orLabel(label, fallback string) string {
@@ -346,9 +346,6 @@ func (e *entity) EditableSelects() []*field {
 	return out
 }
 
-// Setter is the name under which the actions hook changes the field.
-func (f *field) Setter() string { return "set" + pascal(f.Name) }
-
 // ToggleField is a boolean that one press flips.
 type ToggleField struct {
 	*field
@@ -385,12 +382,4 @@ func (e *entity) HasActions() bool {
 // isChild reports whether rows are listed on the page of what they belong to.
 func (e *entity) isChild() bool {
 	return slices.ContainsFunc(e.Fields, func(f *field) bool { return f.Target != nil })
-}
-
-// Patch writes the change of a select as an object: its new value is in a variable of the field's name.
-func (f *field) Patch() string {
-	if f.Col == camel(f.Name) {
-		return "{ " + f.Col + " }"
-	}
-	return "{ " + f.Col + ": " + camel(f.Name) + " }"
 }

@@ -113,7 +113,7 @@ func (a *app) HasMarks() bool {
 }
 
 // StatColumns is how many tiles stand side by side on wide screens.
-func (a *app) StatColumns() int { return min(max(len(a.Stats), 2), 4) }
+func (a *app) StatColumns() int { return min(len(a.Stats), 4) }
 
 // InputCols are the columns that a form writes, as a TypeScript type.
 func (e *entity) InputCols() string { return quoted(e.Fields) }
@@ -156,13 +156,13 @@ func (f *field) FieldProps() string {
 	}
 	s := " label=" + attr(label)
 	if f.Required || f.Type == spec.Select {
-		s += " required"
+		s += " " + textStart + "required" + textEnd // an attribute, not the rule of that name
 	}
 	if f.Hint != "" {
 		s += " hint=" + attr(f.Hint)
 	}
 	if f.Rule() != "" {
-		s += fmt.Sprintf(" error={form.error(%q)}", f.Name)
+		s += fmt.Sprintf(" error={form.error(%q)}", f.Key)
 	}
 	if f.Wide() {
 		s += ` className="sm:col-span-2"`
@@ -174,7 +174,7 @@ func (f *field) FieldProps() string {
 func (e *entity) TableComment() string { return comment(e.LabelPlural) }
 
 func comment(s string) string {
-	return strings.NewReplacer("*/", "", "\n", " ", "{{", "{ {", textStart, "", textEnd, "").Replace(s)
+	return strings.NewReplacer("*/", "* /", "\n", " ", "{{", "{ {", textStart, "", textEnd, "").Replace(s)
 }
 
 // ActionNames are what a component takes from the actions hook.
@@ -184,11 +184,11 @@ func (e *entity) actionNames(selects bool) string {
 	names := []string{"row"}
 	if selects {
 		for _, f := range e.EditableSelects() {
-			names = append(names, f.Setter())
+			names = append(names, f.Setter)
 		}
 	}
 	for _, f := range e.Toggles() {
-		names = append(names, f.Setter())
+		names = append(names, f.Setter)
 	}
 	if e.VoteTable != "" {
 		names = append(names, "vote")
@@ -210,9 +210,8 @@ func (e *entity) BoardFields() []*field {
 	return out
 }
 
-// CamelName names a constant after the field. AnyLabel is the filter's first choice.
-func (f *field) CamelName() string { return camel(f.Name) }
-func (f *field) AnyLabel() string  { return f.Label + ": all" }
+// AnyLabel is the filter's first choice.
+func (f *field) AnyLabel() string { return f.Label + ": all" }
 
 // ChildTitle is the heading of the rows that name another one through this ref.
 func (f *field) ChildTitle() string {
@@ -248,8 +247,7 @@ func (l *listWidget) EmptyText() string {
 }
 
 // Component names of the dashboard's parts.
-func (c *chart) Component() string      { return pascal(c.View) + "Chart" }
-func (l *listWidget) Component() string { return l.Fetch[len("fetch"):] + "Card" }
+func (l *listWidget) Component() string { return pascal(l.Stem) + "Card" }
 
 // attr writes an attribute's value.
 func attr(s string) string {
@@ -265,7 +263,7 @@ func pillFor(pressed, iconName, label, onToggle, text string) string {
 }
 
 func togglePill(f ToggleField) string {
-	pill := pillFor("row."+f.Col, "CheckIcon", f.Text, f.Setter(), jsx(f.Text))
+	pill := pillFor("row."+f.Col, "CheckIcon", f.Text, f.Setter, jsx(f.Text))
 	if !f.Entity.app.community() {
 		return pill
 	}
@@ -277,7 +275,7 @@ func votePill(e *entity) string {
 }
 
 func checkPill(e *entity) string {
-	return "<div className=\"flex flex-wrap items-center gap-3\">\n  " +
+	return "<div className=\"flex flex-wrap items-center gap-3 md:flex-nowrap\">\n  " +
 		indent(2, pillFor("row.check_in_days.includes(today())", "CheckIcon", e.CheckInLabel(), "checkIn", jsx(e.CheckInLabel()))) +
 		"\n  <WeekDots days={row.check_in_days} />\n  <span className=\"text-xs whitespace-nowrap text-muted tabular-nums\">{plural(streakOf(row.check_in_days), \"day\")} in a row</span>\n</div>"
 }

@@ -304,7 +304,7 @@ func (c sqlColumn) change(table string, o sqlColumn) string {
 		fmt.Fprintf(&b, "alter table %s alter column %s type %s using %[2]s::%[3]s;\n", table, name, c.Type)
 	}
 	if o.Rest != c.Rest {
-		_, value, has := strings.Cut(c.Rest, "default ")
+		value, has := c.defaultValue()
 		if has {
 			fmt.Fprintf(&b, "alter table %s alter column %s set default %s;\n", table, name, value)
 		} else if strings.Contains(o.Rest, "default") {
@@ -324,7 +324,7 @@ func (c sqlColumn) change(table string, o sqlColumn) string {
 		}
 	}
 	if c.Check != "" {
-		if _, value, has := strings.Cut(c.Rest, "default "); has && strings.Contains(c.Check, " in (") {
+		if value, has := c.defaultValue(); has && strings.Contains(c.Check, " in (") {
 			// Rows in a state that no longer exists go back to the first one.
 			fmt.Fprintf(&b, "update %s set %s = %s where not (%s);\n", table, name, value, c.Check)
 		}
@@ -332,6 +332,13 @@ func (c sqlColumn) change(table string, o sqlColumn) string {
 		fmt.Fprintf(&b, "alter table %s add constraint %s check (%s) not valid;\n", table, c.checkName(), c.Check)
 	}
 	return b.String()
+}
+
+// defaultValue returns what a row gets that says nothing about the column.
+func (c sqlColumn) defaultValue() (value string, has bool) {
+	_, value, has = strings.Cut(c.Rest, "default ")
+	value, _, _ = strings.Cut(value, " references ")
+	return value, has
 }
 
 // castable reports whether every value of one type is a value of the other.

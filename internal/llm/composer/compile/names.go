@@ -76,6 +76,15 @@ func lowerFirst(label string) string {
 	return string(r)
 }
 
+// upperFirst begins a sentence with a label.
+func upperFirst(label string) string {
+	r := []rune(label)
+	if len(r) > 0 {
+		r[0] = unicode.ToUpper(r[0])
+	}
+	return string(r)
+}
+
 // article returns "a" or "an" with the label, by its first letter.
 func article(label string) string {
 	if label != "" && strings.ContainsRune("aeiouAEIOU", rune(label[0])) {
@@ -100,7 +109,20 @@ var sqlReserved = map[string]bool{
 	"placing": true, "primary": true, "references": true, "returning": true, "right": true, "select": true,
 	"session_user": true, "similar": true, "some": true, "symmetric": true, "system_user": true, "table": true,
 	"tablesample": true, "then": true, "to": true, "trailing": true, "true": true, "union": true, "unique": true,
-	"user": true, "using": true, "variadic": true, "verbose": true, "when": true, "where": true, "window": true, "with": true,
+	"user": true, "using": true,
+	// Words that are allowed as a column's name but read as something else inside an expression.
+	"between": true, "bigint": true, "bit": true, "boolean": true, "char": true, "character": true, "coalesce": true,
+	"dec": true, "decimal": true, "exists": true, "extract": true, "float": true, "greatest": true, "grouping": true,
+	"inout": true, "int": true, "integer": true, "interval": true, "least": true, "national": true, "nchar": true,
+	"none": true, "normalize": true, "nullif": true, "numeric": true, "out": true, "overlay": true, "position": true,
+	"precision": true, "real": true, "row": true, "setof": true, "smallint": true, "substring": true, "time": true,
+	"timestamp": true, "treat": true, "trim": true, "values": true, "varchar": true, "xmlattributes": true,
+	"xmlconcat": true, "xmlelement": true, "xmlexists": true, "xmlforest": true, "xmlnamespaces": true, "xmlparse": true,
+	"xmlpi": true, "xmlroot": true, "xmlserialize": true, "xmltable": true, "json": true, "json_array": true,
+	"json_exists": true, "json_object": true, "json_query": true, "json_scalar": true, "json_serialize": true,
+	"json_table": true, "json_value": true, "merge_action": true, "day": true, "hour": true, "minute": true,
+	"month": true, "second": true, "year": true,
+	"variadic": true, "verbose": true, "when": true, "where": true, "window": true, "with": true,
 }
 
 // column writes a column's name in SQL.

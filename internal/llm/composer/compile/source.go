@@ -24,7 +24,7 @@ const (
 // pageTemplates write the app's files. The delimiters are <% and %>: braces belong to TSX.
 var pageTemplates = template.Must(template.New("").Delims("<%", "%>").Funcs(template.FuncMap{
 	"str": str, "jsx": jsx, "inner": inner, "lower": lowerFirst, "a": article, "join": strings.Join, "icon": icon,
-	"indent": indent, "note": comment, "attr": attr, "tone": tone, "camel": camel,
+	"text": text, "indent": indent, "note": comment, "attr": attr, "tone": tone,
 	"togglePill": togglePill, "votePill": votePill, "checkPill": checkPill,
 }).ParseFS(templateFiles, "tmpl/*.tmpl"))
 
@@ -40,6 +40,9 @@ func str(s string) string {
 	lit := strings.NewReplacer("{{", `{\u007b`, "</", `<\u002f`).Replace(strings.TrimSpace(b.String()))
 	return textStart + lit + textEnd
 }
+
+// text marks what stands in a template literal as nobody's identifier.
+func text(s string) string { return textStart + s + textEnd }
 
 // inner writes text inside a template literal or a string of ours.
 func inner(s string) string {
@@ -141,7 +144,7 @@ func (a *app) names() map[string]imported {
 		}
 		put(dir+"use"+e.Type+"Actions", "use"+e.Type+"Actions")
 		data := dir + kebab(e.Name) + "-data"
-		t, many, c := e.Type, e.Many, camel(e.Name)
+		t, many, c := e.Type, e.Many, e.C()
 		put(data, fmt.Sprintf("fetch%s fetchOne%s suggest%s add%s update%s delete%s fetch%[2]sOf fetchBoard%[1]s %[7]sTopics %[7]sSortable fetchPublic%[1]s send%[2]s setVote%[2]s setCheckIn%[2]s type:%[2]sFilter type:%[2]sInput",
 			many, t, many, t, t, t, c))
 		for _, f := range e.Selects() {
@@ -225,7 +228,7 @@ func pruneActions(body string) string {
 		if end < 0 {
 			end = len(body) - at[1]
 		}
-		scope := body[at[1] : at[1]+end]
+		scope := textPattern.ReplaceAllString(body[at[1]:at[1]+end], "")
 		var used []string
 		for name := range strings.SplitSeq(body[at[2]:at[3]], ", ") {
 			if regexp.MustCompile(`\b` + name + `\b`).MatchString(scope) {

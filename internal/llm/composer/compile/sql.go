@@ -230,14 +230,11 @@ func (e *entity) movementTrigger() []string {
 		}
 		ref, stock := e.refTo(parent), parent.field(act.Field)
 		direction, quantity := e.field("direction"), e.field("quantity")
-		out := "out"
-		if direction.Type == spec.Select {
-			out = direction.outValue()
-		}
+		out := direction.outValue()
 		signed := func(row string) string {
 			return fmt.Sprintf("case when %s.%s = %s then -%[1]s.%[4]s else %[1]s.%[4]s end", row, column(direction.Col), quote(out), column(quantity.Col))
 		}
-		fn := public(clip(e.Name) + "_moved")
+		fn := public(e.MovedName)
 		change := func(row, sign string) string {
 			return fmt.Sprintf("    update %s set %s = %[2]s %s coalesce(%s, 0)\n     where id = %s.%s;", public(parent.Table), column(stock.Col), sign, signed(row), row, column(ref.Col))
 		}

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"overskill/internal/llm/composer/spec"
@@ -85,15 +86,25 @@ func (e *entity) securePublic(t *table, policy func(what, verb, role, using, che
 func (e *entity) publicFields() []*field {
 	var out []*field
 	for _, f := range e.Fields {
-		handled := f.toggleOf() != nil || f.Name == e.Board
-		for _, o := range f.Options {
-			handled = handled || o.Done
-		}
-		if f.Target == nil && !handled {
+		if f.Target == nil && !f.handled() {
 			out = append(out, f)
 		}
 	}
 	return out
+}
+
+var handledName = regexp.MustCompile(`(^|_)(status|state|stage|phase|progress|approval|handled|processed|answered|approved|archived|read)$`)
+
+// handled reports whether the field says how far those who work in the app are with a row. What a visitor answers,
+// "Will you come?" with yes and no, is no such thing, even where one answer closes the matter.
+func (f *field) handled() bool {
+	switch f.Type {
+	case spec.Boolean:
+		return f.toggleOf() != nil || handledName.MatchString(f.Name)
+	case spec.Select:
+		return handledName.MatchString(f.Name)
+	}
+	return f.moved()
 }
 
 // publicColumns are the table's columns that people without an account read: all of a public entity, and of

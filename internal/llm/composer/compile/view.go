@@ -14,6 +14,9 @@ import (
 func (e *entity) C() string  { return camel(e.Type) }
 func (e *entity) CM() string { return camel(e.Many) }
 
+// IDs names the ids of the sample rows.
+func (e *entity) IDs() string { return e.CM() + "Ids" }
+
 // Path, DetailPath and PublicPath are the names of the entity's addresses.
 func (e *entity) Path() string       { return "paths." + e.CM() }
 func (e *entity) DetailPath() string { return "paths." + e.C() + "Detail" }
@@ -36,6 +39,9 @@ func (a *app) IconName() string        { return icon(a.Icon, "LayoutGrid") }
 
 // AddLabel is what the button says that opens the form.
 func (e *entity) AddLabel() string { return "Add " + e.Singular() }
+
+// AddedText is what is said when the form has added a row elsewhere than in its list.
+func (e *entity) AddedText() string { return upperFirst(e.Singular()) + " added." }
 
 // SortableCols are the view's columns by which the list can be sorted.
 func (e *entity) SortableCols() []string {
@@ -94,15 +100,14 @@ func (e *entity) BoardField() *field { return e.field(e.Board) }
 func (e *entity) SearchHint() string {
 	labels := []string{}
 	for _, f := range e.Fields {
-		if (f.isText() && f.Type != spec.URL || f.Target != nil || f.Type == spec.Select) && len(labels) < 4 {
+		if (f.isText() && f.Type != spec.URL || f.Target != nil || f.Type == spec.Select) && len(labels) < 4 && f.Label != "" {
 			labels = append(labels, lowerFirst(f.Label))
 		}
 	}
 	if len(labels) == 0 {
 		return "Search"
 	}
-	hint := strings.Join(labels, ", ")
-	return strings.ToUpper(hint[:1]) + hint[1:]
+	return upperFirst(strings.Join(labels, ", "))
 }
 
 // LongFields are shown as blocks of their own on the detail page, Facts as pairs beside them.
@@ -338,7 +343,7 @@ func (c *chart) Format() string {
 
 func (c *chart) Name() string { return camel(c.View) }
 
-func (l *listWidget) Name() string { return strings.ToLower(l.Fetch[5:6]) + l.Fetch[6:] }
+func (l *listWidget) Name() string { return camel(l.Stem) }
 
 // Detail is what stands at the end of a line.
 func (l *listWidget) Detail() string {
@@ -390,5 +395,5 @@ func (e *entity) TabBar() string {
     value={wanted.%s}
     onChange={(id) => list.update({ %[4]s: id })}
   />
-</div>`, attr(f.Label), e.Dir, f.Choices, f.Col)
+</div>`, attr(f.Label), e.Dir, f.Choices, f.Param)
 }

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -23,7 +24,9 @@ type chart struct {
 	Field  *field // nil counts rows
 	By     *field // nil is created_at
 	View   string
-	Fetch  string // "fetchExpensesByCategory"
+
+	Component string // "ExpensesByCategoryChart"
+	Fetch     string // "fetchExpensesByCategory"
 }
 
 // listWidget is one list of the dashboard.
@@ -31,6 +34,7 @@ type listWidget struct {
 	spec.Widget
 	Entity *entity
 	Due    *field // nil shows the newest
+	Stem   string // "recent_orders": begins the names of what shows it
 	Fetch  string
 }
 
@@ -47,7 +51,12 @@ func (a *app) resolveWidgets(byName map[string]*entity, relations taken) error {
 		widgets = append(widgets, spec.Widget{Kind: spec.Recent, Label: "Recently added", Entity: first.Name})
 	}
 	cols := taken{}.reserve("total")
-	fetches := taken{}
+	fetching := func(kind, plural string) (stem, fetch string) {
+		stem = a.ids.claim(kind+"_"+plural, "list", func(s string) []string {
+			return []string{"fetch" + pascal(s), pascal(s) + "Card"}
+		})
+		return stem, "fetch" + pascal(stem)
+	}
 	for _, w := range widgets {
 		e := byName[w.Entity]
 		if _, err := e.where("t", w); err != nil {
@@ -61,7 +70,8 @@ func (a *app) resolveWidgets(byName map[string]*entity, relations taken) error {
 			}
 			a.Stats = append(a.Stats, &stat{w, e, f, cols.pick(clip(string(w.Kind) + "_" + e.Plural))})
 		case spec.Recent:
-			a.Lists = append(a.Lists, &listWidget{w, e, nil, fetches.pick("fetchRecent" + e.Many)})
+			stem, fetch := fetching("recent", e.Plural)
+			a.Lists = append(a.Lists, &listWidget{w, e, nil, stem, fetch})
 		case spec.Due:
 			if f == nil || !f.isDate() {
 				f = e.DueField()
@@ -69,7 +79,8 @@ func (a *app) resolveWidgets(byName map[string]*entity, relations taken) error {
 			if f == nil {
 				return fmt.Errorf("widget %q: due needs a date field", w.Label)
 			}
-			a.Lists = append(a.Lists, &listWidget{w, e, f, fetches.pick("fetchDue" + e.Many)})
+			stem, fetch := fetching("due", e.Plural)
+			a.Lists = append(a.Lists, &listWidget{w, e, f, stem, fetch})
 		case spec.Chart:
 			by, name := e.field(w.By), w.By
 			if by == nil {
@@ -83,7 +94,8 @@ func (a *app) resolveWidgets(byName map[string]*entity, relations taken) error {
 			}
 			name = clip(e.Plural) + "_by_" + name
 			view := relations.pick(strings.TrimRight(name[:min(len(name), 44)], "_"))
-			a.Charts = append(a.Charts, &chart{w, e, f, by, view, "fetch" + pascal(view)})
+			stem := a.ids.claim(view, "bars", func(s string) []string { return []string{"fetch" + pascal(s), pascal(s) + "Chart"} })
+			a.Charts = append(a.Charts, &chart{w, e, f, by, view, pascal(stem) + "Chart", "fetch" + pascal(stem)})
 		default:
 			return fmt.Errorf("widget %q: unknown kind %q", w.Label, w.Kind)
 		}
@@ -178,7 +190,7 @@ func (e *entity) query(w spec.Widget) string {
 			if f.Type == spec.Boolean {
 				value = map[bool]string{true: "yes", false: "no"}[value == "true" || value == "yes"]
 			}
-			return "?" + f.Col + "=" + value
+			return "?" + f.Param + "=" + url.QueryEscape(value)
 		}
 	}
 	return ""

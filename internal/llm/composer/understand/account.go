@@ -13,7 +13,9 @@ var tenancyWords = map[spec.Tenancy]map[string]int{
 	spec.Team: {
 		"team": 5, "staff": 5, "employee": 4, "colleague": 5, "coworker": 5, "co-worker": 5, "receptionist": 4, "librarian": 4, "flatmate": 5, "roommate": 5, "housemate": 5,
 		"family": 4, "manager": 3, "department": 3, "crew": 3, "technician": 2, "mechanic": 2, "we": 3, "our": 3, "us": 2, "shop": 1, "clinic": 2, "studio": 2, "company": 1, "business": 2,
-		"office": 2, "agency": 2, "household": 4, "nurse": 2, "two-person": 4, "partner": 1, "wife": 3, "husband": 3, "band": 2, "school": 1, "supervisor": 3, "volunteer": 1, "startup": 2, "teammate": 5,
+		"office": 2, "agency": 2, "household": 4, "nurse": 2, "two-person": 4, "partner": 1, "wife": 3, "husband": 3, "band": 2, "school": 1, "supervisor": 3, "volunteer": 1, "startup": 2, "teammate": 5, "dealership": 3, "charter": 2, "rescue": 2, "shelter": 2, "association": 3, "society": 2, "ngo": 3, "brigade": 3, "theatre": 2, "theater": 2,
+		"choir": 3, "orchestra": 3, "kindergarten": 3, "hospital": 3, "practice": 2, "firm": 3, "centre": 2, "center": 2, "festival": 2, "museum": 3, "hotel": 2, "troop": 2, "rota": 3, "salon": 3, "bakery": 1,
+		"sibling": 3, "brother": 2, "sister": 2, "tenant": 1, "workshop": 2,
 	},
 	spec.Community: {
 		"community": 6, "vote": 4, "upvote": 4, "propose": 3, "forum": 5, "neighbour": 4, "neighbor": 4, "neighborhood": 4, "neighbourhood": 4, "everyone": 2, "anyone": 3, "member": 2,
@@ -46,6 +48,9 @@ func (b *builder) tenancy() spec.Tenancy {
 			seen[t.lemma] = true
 		}
 	}
+	if c := b.lex.classOf(lemma(b.title)); c == "organization" || c == "place" { // "sailing school", "tattoo studio"
+		score[spec.Team] += 2
+	}
 	best := spec.Personal
 	for _, t := range []spec.Tenancy{spec.Team, spec.Community} {
 		if score[t] > score[best] {
@@ -65,6 +70,9 @@ func (b *builder) identity(given string) {
 		b.spec.Icon = b.arch.icon
 	}
 	b.spec.Tagline = "Keep track of your " + lowerFirst(b.main.LabelPlural) + "."
+	if many := labels(b.spec.Entities); len(many) > 1 {
+		b.spec.Tagline = sentenceCase(joinWords(many[:min(len(many), 4)], "and")) + " in one place."
+	}
 	if b.arch != nil && b.arch.line != "" {
 		b.spec.Tagline = b.arch.line
 	}
@@ -76,19 +84,18 @@ func (b *builder) identity(given string) {
 // title60 makes a name out of the prompt's own words.
 func (b *builder) title60() string {
 	if b.vague {
-		return "Idea Box"
+		return ideaBox
 	}
 	if b.lang != english {
 		return clip(titleCase(b.main.LabelPlural), 60)
 	}
-	if b.arch == nil {
-		if len(b.title) > 0 {
-			base := titleCase(strings.ToLower(text(b.title)))
-			if b.main.thing != nil && lemma(b.title) == b.main.noun && len(b.title) == 1 {
-				base = b.main.LabelPlural
-			}
-			return clip(titleCase(base), 60)
+	if len(b.headline) > 0 && (b.arch == nil || b.titled) {
+		if len(b.headline) == 1 && len(b.title) == 1 && b.main.thing != nil && lemma(b.title) == b.main.noun {
+			return clip(titleCase(b.main.LabelPlural), 60)
 		}
+		return clip(headlineName(b.headline), 60)
+	}
+	if b.arch == nil {
 		return clip(titleCase(b.main.LabelPlural), 60)
 	}
 	owner := b.owner()
@@ -148,11 +155,10 @@ func (b *builder) account(given string) {
 	var understood, assumed []string
 	for i := range b.entities {
 		e := b.entities[i]
-		line := fmt.Sprintf("%s, with %s.", e.LabelPlural, fieldWords(e))
 		if e.thing != nil || e == b.main && b.arch != nil {
-			understood = append(understood, line)
+			understood = append(understood, fmt.Sprintf("%s, with %s.", e.LabelPlural, fieldWords(e)))
 		} else if !b.vague {
-			assumed = append(assumed, line)
+			assumed = append(assumed, fmt.Sprintf("%s are kept too, with %s.", e.LabelPlural, fieldWords(e)))
 		}
 		for _, f := range e.fields {
 			if f.chosen && len(f.Options) > 0 {
@@ -210,6 +216,20 @@ func (b *builder) account(given string) {
 // limits lists what the prompt asks for and the Composer cannot build.
 func (b *builder) limits() []string {
 	var out, hit []string
+	plain := make([][]token, len(b.sentences)) // options in brackets are no wishes: "channel (social, print)"
+	for i, s := range b.sentences {
+		depth := 0
+		for _, t := range s {
+			switch {
+			case t.is("("):
+				depth++
+			case t.is(")"):
+				depth--
+			case depth <= 0:
+				plain[i] = append(plain[i], t)
+			}
+		}
+	}
 	if b.arch != nil {
 		out = append(out, b.arch.cannot...)
 	}
@@ -219,7 +239,7 @@ func (b *builder) limits() []string {
 			continue
 		}
 		for _, w := range c.words {
-			if says(b.sentences, w) && b.byNoun(w) == nil && !slices.ContainsFunc(hit, func(h string) bool { return containsWord(h, w) }) {
+			if says(plain, w) && b.byNoun(w) == nil && !slices.ContainsFunc(hit, func(h string) bool { return containsWord(h, w) }) {
 				hit = append(hit, w)
 				out = append(out, c.sentence+".")
 				break

@@ -54,6 +54,10 @@ func (e *editor) target(ts []token) (x *spec.Entity, what []token, named string)
 			tail = trimLead(tail[1:])
 		}
 		y, from, to := e.entityAt(tail)
+		if y == nil && !t.is("of", "from") {
+			y, to = e.pointed(ts[i+1:])
+			tail = ts[i+1:]
+		}
 		if y != nil && from == 0 {
 			what = slices.Clone(ts[:i])
 			more := tail[to:]
@@ -242,7 +246,7 @@ func (e *editor) addAction(ts []token) bool {
 // addPage handles "add a page called Projects", "add a suppliers page", "add a list of vendors": a new entity.
 func (e *editor) addPage(ts []token) bool {
 	i := slices.IndexFunc(ts, func(t token) bool { return t.is("page", "list", "section", "tab", "table", "entity", "screen", "area") })
-	if i < 0 || len(e.s.Entities) >= 12 || find(ts, "field") >= 0 {
+	if i < 0 || len(e.s.Entities) >= 12 || find(ts, "field") >= 0 || slices.ContainsFunc(ts[:i], func(t token) bool { return t.is("to", "on", "in") }) {
 		return false
 	}
 	var np []token
@@ -268,6 +272,9 @@ func (e *editor) addPage(ts []token) bool {
 		return true
 	}
 	t := &thing{label: np, noun: lemma(np)}
+	if at, n := opener(tail[min(1, len(tail)):]); at > 0 { // "a page for suppliers with name and phone"
+		e.fieldsOf(t, tail[1+at+n:])
+	}
 	var parent *spec.Entity
 	e.addEntity(t, parent)
 	for k := range e.s.Entities { // "an author page listing their books": books get the author
@@ -278,6 +285,15 @@ func (e *editor) addPage(ts []token) bool {
 		}
 	}
 	return true
+}
+
+// fieldsOf reads the fields that a request lists for a new entity.
+func (e *editor) fieldsOf(t *thing, list []token) {
+	r := &reader{lex: vocabulary(), lang: e.lang, wants: map[string]bool{}, things: []*thing{t}}
+	for i := range e.s.Entities {
+		r.things = append(r.things, &thing{noun: lemmaOf(e.s.Entities[i].Name), weak: true})
+	}
+	r.list(list, place{thing: t}, false)
 }
 
 // refer turns a text field into a ref to a new entity, which must stand before the entity of the field.

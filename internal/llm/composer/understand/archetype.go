@@ -162,11 +162,17 @@ func choose(sentences [][]token) *chosen {
 	heads := make([]int, len(sentences)) // where the first list of each sentence begins
 	for i, s := range sentences {
 		heads[i] = len(s)
-		for j, t := range s {
-			if o, _ := opener(s[:min(j+2, len(s))]); o > 0 || t.is(":", "(") && j > 0 {
-				heads[i] = j
-				break
+		if commas := len(splitAt(s, ",")); commas > 3 && lastVerb(s) < 0 { // a bare list of fields
+			heads[i] = slices.IndexFunc(s, func(t token) bool { return t.is(",") })
+			if i > 0 || heads[i] == 1 && s[0].is("name", "title", "date") {
+				heads[i] = 0
 			}
+		}
+		if o, _ := opener(s); o > 0 {
+			heads[i] = min(heads[i], o)
+		}
+		if j := slices.IndexFunc(s, func(t token) bool { return t.is(":", "(") }); j > 0 {
+			heads[i] = min(heads[i], j)
 		}
 	}
 	for _, a := range archetypes() {
@@ -185,8 +191,11 @@ func choose(sentences [][]token) *chosen {
 				if i > 0 {
 					w = w * 2 / 3
 				}
-				if i == 0 && at < 8 {
+				if i == 0 && at < 8 && at < heads[i] {
 					w += 8 - at
+				}
+				if i == 0 && n > 1 && at+n == heads[i] && at > 0 && heads[i] < len(s) && heads[i] < 7 {
+					w += 9 // the last words of a title say what it is: "meeting room issue tracker"
 				}
 				if c.at == nil || n > c.len {
 					c.at, c.pos, c.len = s, at, n
@@ -196,6 +205,9 @@ func choose(sentences [][]token) *chosen {
 			}
 		}
 		for _, t := range a.entities {
+			if c.score < 5 { // its own words do not suggest a domain
+				break
+			}
 			for _, n := range append([]string{strings.ReplaceAll(t.name, "_", " ")}, t.aka...) {
 				if c.score > 0 && says(sentences, n) {
 					c.score += 2

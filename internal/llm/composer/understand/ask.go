@@ -12,7 +12,7 @@ var agents = map[string]string{
 	"own": "owner", "borrow": "borrower", "borrowed": "borrower", "pay": "paid by", "paid": "paid by", "bring": "brought by", "brought": "brought by", "order": "ordered by",
 	"ordered": "ordered by", "do": "done by", "did": "done by", "write": "author", "wrote": "author", "send": "sender", "sent": "sender", "buy": "buyer", "bought": "buyer",
 	"responsible": "responsible", "assigned": "assignee", "report": "reported by", "reported": "reported by", "attend": "attendees", "come": "attendees", "coming": "attendees",
-	"give": "given by", "gave": "given by", "make": "made by", "made": "made by", "teach": "teacher", "taught": "teacher", "drive": "driver", "driving": "driver", "win": "winner", "won": "winner",
+	"give": "given by", "gave": "given by", "make": "made by", "made": "made by", "teach": "teacher", "taught": "teacher", "drive": "driver", "driving": "driver", "win": "winner", "won": "winner", "took": "taken by", "take": "taken by", "taken": "taken by", "play": "player", "suggested": "suggested by",
 }
 
 // ask turns an indirect question into a field.
@@ -76,7 +76,7 @@ func (r *reader) ask(ts []token, at place) {
 	}
 	f := newField(label, english)
 	f.firm = true
-	if f.Type == spec.Text || typ != spec.Text {
+	if f.Type == spec.Text || typ != spec.Text || ts[0].is("who", "whose", "who's") {
 		f.Type, f.Unit, f.Options = typ, unit, nil
 	}
 	r.extra(&f, at)
@@ -100,7 +100,7 @@ func (r *reader) what(rest []token) (label, english string, typ spec.FieldType) 
 		f := newField(text(np), lemma(np))
 		return text(np), lemma(np), f.Type
 	}
-	if p := predicate(rest); p != "" {
+	if p := predicate(rest); p != "" && slices.ContainsFunc(rest, func(t token) bool { return t.is("done") || strings.HasSuffix(t.en, "ed") }) {
 		return "what was " + p, "note", spec.LongText
 	}
 	return "description", "description", spec.LongText
@@ -148,8 +148,15 @@ func (r *reader) how(rest []token) (label string, typ spec.FieldType, unit strin
 		return "rating", spec.Rating, ""
 	case "heavy":
 		return "weight", spec.Decimal, ""
-	default:
+	case "big", "large", "tall":
 		return "size", spec.Text, ""
+	default:
+		for _, t := range rest {
+			if t.is("feel", "felt", "feeling") {
+				return "feeling", spec.Text, ""
+			}
+		}
+		return "", spec.Text, ""
 	}
 }
 
@@ -186,7 +193,7 @@ func (r *reader) extra(f *field, at place) {
 // wishes are words of features that are no data of their own.
 var wishes = set(`search login auth authentication dashboard leaderboard streak streaks pagination filter filters sorting export csv excel pdf print notification notifications reminder
 	reminders roadmap dark statistics stats overview signup chat upload uploads report reports graph graphs chart charts plot history analytics mode password register accounts account
-	login's view views total totals signin sign roles`)
+	login's public view views total totals signin sign roles`)
 
 // wish recognises an item that asks for a feature rather than for data, and notes it.
 func (r *reader) wish(ts []token, app bool) bool {

@@ -56,7 +56,7 @@ func (e *editor) sort(ts []token) bool {
 	switch f.Type {
 	case spec.Date, spec.DateTime, spec.Time:
 		direction = map[bool]string{false: "soonest first", true: "latest first"}
-	case spec.Text, spec.Email, spec.Select, spec.Ref:
+	case spec.Text, spec.LongText, spec.Lines, spec.URL, spec.Phone, spec.Email, spec.Select, spec.Ref:
 		direction = map[bool]string{false: "from A to Z", true: "from Z to A"}
 	}
 	e.last = where
@@ -202,11 +202,20 @@ func (e *editor) require(ts []token) bool {
 		return false
 	}
 	x, f := e.fieldIn(ts[:len(ts)-1], nil)
-	if f == nil || f.Name == x.Title && off {
-		return false
+	if f == nil {
+		what := (&reader{lex: vocabulary()}).nounPhrase(slices.DeleteFunc(slices.Clone(ts), func(t token) bool { return t.is("make", "required", "mandatory", "optional", "set") }))
+		if len(what) > 0 {
+			e.cannot = append(e.cannot, fmt.Sprintf("There is no field %q in this app.", text(what)))
+		}
+		return true
+	}
+	if f.Name == x.Title && off {
+		e.cannot = append(e.cannot, fmt.Sprintf("%s names each %s, so it cannot be left empty.", f.Label, lowerFirst(x.Label)))
+		return true
 	}
 	f.Required = on && !off
-	e.did("%s of %s is %s.", f.Label, lowerFirst(x.LabelPlural), map[bool]string{true: "required", false: "optional"}[f.Required])
+	e.did("%s %s be saved without %s.", x.LabelPlural, map[bool]string{true: "cannot", false: "can"}[f.Required], lowerFirst(f.Label))
+	e.version = fmt.Sprintf("Make %s %s", lowerFirst(f.Label), map[bool]string{true: "required", false: "optional"}[f.Required])
 	return true
 }
 

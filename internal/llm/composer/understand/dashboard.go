@@ -275,7 +275,7 @@ func dateField(e *entity) *spec.Field {
 func groupField(e *entity) *spec.Field {
 	for _, t := range []spec.FieldType{spec.Select, spec.Ref} {
 		for i := range e.Fields {
-			if f := &e.Fields[i]; f.Type == t {
+			if f := &e.Fields[i]; f.Type == t && f.Ref != e.Name {
 				return f
 			}
 		}

@@ -5,9 +5,10 @@
 //  1. tokenize cuts the text into sentences of tokens. Every word keeps what was typed (for labels) and gets
 //     an English lemma (for the rules), so that "reservas con fecha" and "reservations with date" are read
 //     by one grammar. HTML and SQL are only text.
-//  2. The reader (grammar.go) walks the sentences and collects what was said: things with their fields
-//     ("clients with name and phone", "products (sku, price)"), questions ("who owns them"), options
-//     ("a stage (lead, won, lost)"), wishes (votes, comments, charts), colours, the name, who shares the app.
+//  2. opening.go takes the title from the first words ("Rowing club: boats with ..."). The reader (grammar.go)
+//     walks the sentences and collects what was said: things with their fields ("clients with name and phone",
+//     "products (sku, price)"), questions ("who owns them"), options ("a stage (lead, won, lost)"), wishes
+//     (votes, comments, charts), colours, the name, who shares the app.
 //  3. An archetype, a domain such as "repair" or "library" kept as data in data/archetypes.txt, supplies
 //     what the prompt left open. merge.go puts both together; what the prompt says wins. A domain that nobody
 //     described gets its entities from the prompt's nouns and the classes of data/lexicon.txt.

@@ -20,9 +20,19 @@ var units = map[string]typing{
 	"gbp": {spec.Money, ""}, "$": {spec.Money, ""}, "€": {spec.Money, ""}, "£": {spec.Money, ""}, "cent": {spec.Money, ""}, "mg": {spec.Decimal, "mg"}, "bpm": {spec.Integer, "bpm"}, "watt": {spec.Integer, "W"},
 }
 
+// counted nouns are numbers in the plural only: "beds" says how many, "bed" says which.
+var counted = set("bed seat page set box case unit piece room bedroom position order lap copy edition")
+
+// counters make a number of what they stand before.
+var counters = set("min max minimum maximum total num no")
+
 // element adds one item of a list to the thing that the list describes.
 func (r *reader) element(ts []token, at place) {
-	ts = trimLead(ts)
+	if at.opts != nil {
+		ts = trimOption(ts)
+	} else {
+		ts = trimLead(ts)
+	}
 	if len(ts) == 0 {
 		return
 	}
@@ -41,12 +51,19 @@ func (r *reader) element(ts []token, at place) {
 		np := r.nounPhrase(ts)
 		if len(np) > 0 {
 			noun, many := lemma(np), np[len(np)-1].plural
+			if at.app && len(np) > 1 && appNouns[np[len(np)-1].lemma] && len(np) == len(ts) && r.isApp(np) && !r.fieldish(np) {
+				return // "a recipe app with a meal planner": no field
+			}
+			if at.kinds && many && r.lex.classOf(noun) != "" && !numeric(noun) {
+				r.thing(np)
+				return
+			}
 			if at.app && (r.template(noun) != nil || many && (r.lex.classOf(noun) != "" && !selectish(noun) && !numeric(noun) || !r.fieldish(np))) {
 				r.mention(np, false)
 				return
 			}
 		}
-	} else if r.wish(ts, false) || r.child(ts, at.thing) {
+	} else if r.wish(ts, false) || r.child(ts, at) {
 		return
 	}
 	if q := question(ts); q == 0 {
@@ -77,12 +94,16 @@ func (r *reader) option(f *field, ts []token) {
 }
 
 // child turns "tasks" among the fields of a project into a thing of its own that refers to the project.
-func (r *reader) child(ts []token, parent *thing) bool {
+func (r *reader) child(ts []token, at place) bool {
+	parent := at.thing
 	np := r.nounPhrase(ts)
 	if len(np) == 0 || !np[len(np)-1].plural || len(np) != len(ts) {
 		return false
 	}
 	noun := lemma(np)
+	if len(np) > 1 && counters[np[0].en] { // "min players"
+		return false
+	}
 	tmpl := r.template(noun)
 	known := tmpl != nil && tmpl != parent.tmpl
 	for _, t := range r.things {
@@ -90,6 +111,9 @@ func (r *reader) child(ts []token, parent *thing) bool {
 	}
 	class := r.lex.classOf(noun)
 	if t, typed := r.lex.types[lemma(np[len(np)-1:])]; typed && !known && (t.typ != spec.Text && t.typ != spec.Money || selectish(noun)) {
+		return false
+	}
+	if t, typed := r.lex.types[noun]; typed && t.typ == spec.Text && !known && !at.kinds { // "title, authors, year"
 		return false
 	}
 	if selectish(noun) && !known {
@@ -130,6 +154,9 @@ func (r *reader) property(ts, inside []token, at place) {
 		r.nameless(choices, at)
 		return
 	}
+	if len(label) == 1 && actors[label[0].en] && functional[label[0].en] {
+		return // "anyone"
+	}
 	if len(label) == 1 && adjectives[label[0].en] && len(inside) == 0 && len(choices) == 0 {
 		return // "elegant, dark green"
 	}
@@ -141,6 +168,9 @@ func (r *reader) property(ts, inside []token, at place) {
 		name = strings.TrimSpace(text(label[:len(label)-1]) + " " + singularLike(last.text))
 	}
 	f := newField(name, english)
+	if len(label) == 1 && !label[0].plural && counted[label[0].en] && f.Type == spec.Integer {
+		f.Type = spec.Text
+	}
 	switch {
 	case len(choices) > 0 && yesNo(choices):
 		f.Type, f.Options, f.firm = spec.Boolean, nil, true
@@ -330,7 +360,7 @@ func (r *reader) bracket(f *field, inside []token) {
 	}
 	var labels []string
 	for _, it := range list {
-		if it = trimLead(it); len(it) > 0 {
+		if it = trimOption(it); len(it) > 0 {
 			if len(it) == 1 && it[0].kind == alts {
 				labels = append(labels, it[0].alts...)
 				continue

@@ -47,6 +47,10 @@ func (l *lexicon) classify(f *field, phrase string) {
 		f.Type, f.firm = spec.Boolean, true
 		return
 	}
+	if many && counters[first] && l.types[rest].typ == "" && !selectish(rest) {
+		f.Type, f.firm = spec.Integer, true
+		return
+	}
 	if many && (first == "number" || first == "count") && strings.HasPrefix(rest, "of ") || many && first == "how" && strings.HasPrefix(rest, "many") {
 		f.Type, f.firm = spec.Integer, true
 		return
@@ -88,7 +92,10 @@ func (l *lexicon) optionList(labels []string) []spec.Option {
 		label = strings.TrimSpace(label)
 		star := strings.HasSuffix(label, "*")
 		label = strings.TrimSpace(strings.TrimSuffix(label, "*"))
-		value := snake(label, 36)
+		value := snake(strings.NewReplacer("+", " plus", "-", " minus").Replace(label), 36)
+		if len(label) > 3 {
+			value = snake(label, 36)
+		}
 		if value == "" && label != "" {
 			value = "option_" + string(rune('a'+len(out)%26))
 		}

@@ -35,7 +35,8 @@ func (b *builder) relate() {
 	for _, e := range b.entities {
 		for i := range e.fields { // "a client" among the fields of a deal
 			f := &e.fields[i]
-			if f.Type != spec.Text && f.Type != spec.Select || len(f.Options) > 0 && f.chosen || len(e.fields) == 1 {
+			whole := f.Type == spec.Integer && b.byNoun(lemmaOf(f.Name)) != nil // "bed" where beds are kept
+			if f.Type != spec.Text && f.Type != spec.Select && !whole || len(f.Options) > 0 && f.chosen || len(e.fields) == 1 {
 				continue
 			}
 			if to := b.byNoun(lemmaOf(f.Name)); to != nil && to != e || b.refByLabel(f, e) != nil {
@@ -92,7 +93,9 @@ func (b *builder) connect(e *entity) {
 			if o != b.main || b.main == e {
 				continue
 			}
-		case happens && oc != "event" && oc != "record" && oc != "remark" && oc != "review" && oc != "money":
+		case happens && oc == "equipment" && !handles[e.noun]: // a rehearsal is not about one prop
+			continue
+		case happens && oc != "event" && oc != "record" && oc != "remark" && oc != "review" && oc != "money" && oc != "document" && oc != "group":
 		case class == "task" && (oc == "task" && o.noun == "project" || oc == "person" || oc == "place" || oc == "equipment") && e.noun != "project" && e.noun != "goal":
 		case e.thing != nil && e.thing.listed: // its fields were listed: nothing is added that was not said
 			continue
@@ -106,6 +109,9 @@ func (b *builder) connect(e *entity) {
 		n++
 	}
 }
+
+// handles are events that happen to a piece of equipment.
+var handles = set("loan rental booking reservation repair maintenance service inspection flight trip checkup job test reading measurement cleaning incident purchase audit session")
 
 func (b *builder) refersTo(from, to *entity) bool {
 	return slices.ContainsFunc(from.fields, func(f field) bool { return f.Ref == to.Name })
@@ -142,6 +148,9 @@ func (b *builder) grant() {
 	if b.wants["approve"] && main.field("approved") == nil && main.field("status") == nil {
 		main.fields = append(main.fields, parseFields("approved:boolean")...)
 		main.Actions = append(main.Actions, spec.Action{Kind: spec.Toggle, Label: "Approved", Field: "approved"})
+	}
+	if b.wants["public"] && main.Public == spec.PublicNone {
+		main.Public = spec.PublicRead
 	}
 	if b.wants["comment"] && b.byNoun("comment") == nil && len(b.entities) < 12 && main.noun != "comment" {
 		b.attach("comment", "MessageSquare", "body:longtext!")
@@ -195,6 +204,13 @@ func (b *builder) complete(e *entity) {
 		e.fields = e.fields[:28]
 	}
 	names := map[string]bool{}
+	if !dated(e) { // "vacation requests: employee, from, to": what lies between two dates; with a date they are places
+		for i := range e.fields {
+			if f := &e.fields[i]; f.Type == spec.Text && (f.key == "from" || f.key == "to" || f.key == "until") {
+				f.Type = spec.Date
+			}
+		}
+	}
 	for i := range e.fields {
 		f := &e.fields[i]
 		f.Name = uniqueName(f.Name, names)
@@ -286,17 +302,17 @@ func (b *builder) titleOf(e *entity, names map[string]bool) string {
 		}
 	}
 	class := b.lex.classOf(e.noun)
-	if e.tmpl == nil && (class == "event" || class == "record" || class == "review" || class == "remark") || e.tmpl != nil {
+	if e.tmpl == nil && ((class == "event" || class == "record") && dated(e) || class == "review" || class == "remark") || e.tmpl != nil {
 		for _, f := range e.fields {
-			if f.Type == spec.Ref && f.Ref != e.Name && (f.Required || e.tmpl != nil) {
+			if f.Type == spec.Ref && f.Ref != e.Name && (f.Required || e.tmpl != nil || e.thing != nil && e.thing.listed) {
 				return f.Name
 			}
 		}
 	}
-	side := set("notes note location city country address category tag tags status unit color size assignee person role owner manager frequency allergies room brand genre department")
+	side := set("notes note location city country address category tag tags status unit color size assignee person role owner manager frequency allergies room brand genre department language type region weather")
 	for i := range e.fields {
 		f := &e.fields[i]
-		if f.Type == spec.Text && !side[f.Name] && b.lex.classOf(f.key) != "person" && i == 0 && !strings.HasSuffix(f.Name, "s") {
+		if f.Type == spec.Text && !side[f.Name] && !side[f.Name[strings.LastIndex(f.Name, "_")+1:]] && b.lex.classOf(f.key) != "person" && i == 0 && !strings.HasSuffix(f.Name, "s") {
 			f.Required = true
 			return f.Name
 		}
@@ -309,6 +325,13 @@ func (b *builder) titleOf(e *entity, names map[string]bool) string {
 	f.Name, f.Required = uniqueName(name, names), true
 	e.fields = slices.Insert(e.fields, 0, f)
 	return f.Name
+}
+
+// dated reports whether rows of an entity stand for something at a time: with what it happened to they name themselves.
+func dated(e *entity) bool {
+	return e.noun == "reading" || slices.ContainsFunc(e.fields, func(f field) bool {
+		return f.Type == spec.Date || f.Type == spec.DateTime || f.Type == spec.Time
+	})
 }
 
 // sortOf keeps an archetype's sort if the field is there, else the first date that lies ahead, else the newest first.

@@ -19,7 +19,7 @@ type Outcome struct {
 
 // CanDo lists the requests that FollowUp knows, for people.
 const CanDo = "I can add, rename and remove fields and lists, set options of a choice, change colours, the app's name, the sorting and the filters, " +
-	"show a list as a board, and open a form or a list to people without an account. For example: \"Add a due date to tasks\", \"Rename category to tag\", " +
+	"put figures and charts on the dashboard, show a list as a board, and open a form or a list to people without an account. For example: \"Add a due date to tasks\", \"Rename category to tag\", " +
 	"\"Sort the list by due date, soonest first\", \"Make the primary color green\"."
 
 // FollowUp applies a request to an existing spec. It knows a closed set of requests; whatever it does not know it leaves
@@ -122,18 +122,17 @@ func (e *editor) run() {
 		if len(c) == 0 || len(e.understood) > 20 {
 			continue
 		}
-		handlers := []func([]token) bool{e.sort, e.board, e.unit, e.public, e.require, e.filter, e.remove, e.limits, e.overdue, e.add}
-		for _, h := range handlers {
-			if h(c) {
-				break
-			}
+		handlers := []func([]token) bool{e.sort, e.board, e.unit, e.public, e.require, e.filter, e.remove, e.limits, e.overdue, e.figure, e.add}
+		hit := slices.ContainsFunc(handlers, func(h func([]token) bool) bool { return h(c) })
+		if i, _ := opener(c); !hit && i > 0 && c[0].plural { // "we also need invoices with a number and a due date"
+			e.add(append([]token{{kind: word, text: "add", en: "add", lemma: "add"}}, c...))
 		}
 	}
 }
 
 // trimCommand drops politeness from the front.
 func trimCommand(ts []token) []token {
-	for len(ts) > 0 && (ts[0].kind == punct || ts[0].is("please", "can", "could", "you", "i", "i'd", "we", "want", "need", "would", "like", "to", "now", "also", "and", "then", "just", "ok", "okay", "let's", "maybe", "should", "hey", "hi", "it", "there", "be", "us", "me")) {
+	for len(ts) > 0 && (ts[0].kind == punct || ts[0].is("please", "can", "could", "you", "i", "i'd", "we", "want", "need", "would", "like", "to", "now", "also", "and", "then", "just", "ok", "okay", "let's", "maybe", "should", "hey", "hi", "it", "there", "be", "us", "me", "able")) {
 		ts = ts[1:]
 	}
 	for len(ts) > 0 && (ts[len(ts)-1].kind == punct && !ts[len(ts)-1].is(")") || ts[len(ts)-1].is("please", "too")) {
@@ -167,8 +166,10 @@ func (e *editor) colors() string {
 	if theme.Mode == "light" && theme.Background == "" {
 		e.s.Theme.Background = ""
 	}
-	if len(said) == 0 {
-		said = []string{theme.Mode + " to start with"}
+	if theme.Primary == "" && theme.Background == "" {
+		e.did("The app starts in %s mode.", theme.Mode)
+		e.version = sentenceCase(theme.Mode) + " mode"
+		return rest
 	}
 	e.did("Colours: %s.", strings.Join(said, ", "))
 	return rest
@@ -353,11 +354,11 @@ func replaceWord(s, old, new string) string {
 
 // startOver reads the request as a new description while the app is still the list of ideas that a vague prompt got.
 func (e *editor) startOver() bool {
-	if len(e.s.Entities) != 1 || e.s.Entities[0].Name != "idea" || e.s.Name != "Idea Box" {
+	if !Vague(*e.s) {
 		return false
 	}
 	fresh := Prompt(e.text)
-	if len(fresh.Entities) == 1 && fresh.Entities[0].Name == "idea" {
+	if Vague(fresh) {
 		return false
 	}
 	fresh.Tenancy = e.s.Tenancy

@@ -35,6 +35,13 @@ func TestFollowUp(t *testing.T) {
 		{studio, "add votes to deals", []string{"action deal.vote"}, ""},
 		{studio, "Show deals as a board grouped by stage", nil, "Show deals as a board"},
 		{studio, "Sort deals by value, highest first", nil, "Sort deals by value"},
+		{studio, "Add a due date to the first list", []string{"client.due_date:date"}, "Add due date to clients"},
+		{studio, "add a page for suppliers with name and phone", []string{"supplier.name:text", "supplier.phone:phone"}, "Add suppliers"},
+		{studio, "we also need invoices with a number, an amount and a due date", []string{"invoice.amount:money", "invoice.due_date:date"}, ""},
+		{studio, "I want to be able to add a photo to each deal", []string{"deal.photo:image"}, ""},
+		{studio, "make email required", nil, "Make email required"},
+		{studio, "show the average value of deals on the dashboard", []string{"widget average deal.value"}, ""},
+		{studio, "add a chart of deals by due date", []string{"widget chart deal"}, ""},
 		{studio, "Let people add clients without logging in", nil, "Open clients to everyone"},
 		{"plant watering reminders", "Add the room each plant is in", []string{"plant.room:text"}, ""},
 		{"workout log - exercises, sets, reps, weight", "Show weight in kg", nil, "Show weight in kg"},
@@ -85,6 +92,33 @@ func TestFollowUpSortsAndBoards(t *testing.T) {
 	for _, w := range s.Dashboard {
 		if w.Where == "open" {
 			t.Errorf("widget %q counts open deals although nothing says what is open", w.Label)
+		}
+	}
+}
+
+// The closed set works on whatever app a prompt made: the spec stays valid, and what is not done is said.
+func TestFollowUpOnEveryApp(t *testing.T) {
+	requests := []string{
+		"make it blue", "dark mode", "call it Blue Heron", "remove the notes", "add a page for suppliers with name and phone", "add a priority (low, medium, high) to {main}",
+		"make email required", "sort by name", "rename {main} to chores", "Add a due date to the first list", "I want to be able to add a photo to each entry", "delete {main}",
+		"show the number of {main} on the dashboard", "add a chart of {main} by month", "make the font bigger", "why is the sky blue?",
+	}
+	for _, c := range readCases(t, "testdata/prompts.txt") {
+		s := Prompt(c.prompt)
+		before := string(s.Encode())
+		main := strings.ToLower(s.Entities[0].LabelPlural)
+		for _, r := range requests {
+			r = strings.ReplaceAll(r, "{main}", main)
+			next, out := FollowUp(s, r)
+			if err := next.Validate(); err != nil {
+				t.Fatalf("%q on %q: %v", r, s.Name, err)
+			}
+			if same := string(next.Encode()) == before; same == out.Changed {
+				t.Errorf("%q on %q: changed is %v, but the spec says otherwise", r, s.Name, out.Changed)
+			}
+			if out.Changed && (len(out.Understood) == 0 || out.VersionName == "") || !out.Changed && len(out.Cannot) == 0 {
+				t.Errorf("%q on %q: %+v", r, s.Name, out)
+			}
 		}
 	}
 }

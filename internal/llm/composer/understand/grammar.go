@@ -2,7 +2,6 @@ package understand
 
 import (
 	"slices"
-	"strings"
 
 	"overskill/internal/llm/composer/spec"
 )
@@ -29,6 +28,8 @@ type reader struct {
 	loose     []*field // fields named without a thing: they belong to the main entity
 	listed    bool     // loose is a list of the main entity's fields
 	title     []token  // the noun phrase that the prompt opens with, without app nouns
+	headline  []token  // the same with the nouns that belong to a name: "fishing log"
+	titled    bool     // the title stood before a colon: it names the app for certain
 	charts    []chart
 	wants     map[string]bool
 }
@@ -39,6 +40,7 @@ type chart struct{ what, by string }
 // place is where the next item of a list belongs.
 type place struct {
 	thing *thing
+	kinds bool   // an app's list that names kinds of things: every plural is one
 	app   bool   // the list describes the app: plurals are things, singulars fields of the main entity
 	opts  *field // the items are options of this field
 }
@@ -53,8 +55,15 @@ func (r *reader) read() {
 			}
 			first := i == 0 && j == 0
 			if c := colon(clause); c >= 0 {
-				head := r.head(clause[:c], first)
 				body := clause[c+1:]
+				head, titled := place{}, false
+				if first {
+					head, titled = r.opening(clause[:c], body, len(splitAt(s, ";")) > 1 && len(body) > 0)
+					r.titled = titled && len(r.title) > 0
+				}
+				if !titled {
+					head = r.head(clause[:c], first)
+				}
 				if len(body) == 0 {
 					at, open = head, true
 					continue
@@ -66,6 +75,12 @@ func (r *reader) read() {
 				}
 				r.list(body, head, false)
 				continue
+			}
+			if first {
+				if list, ok := r.titledList(clause); ok {
+					r.list(list, place{app: true, kinds: true}, false)
+					continue
+				}
 			}
 			r.list(clause, at, first)
 		}
@@ -87,11 +102,24 @@ func (r *reader) item(ts []token, at place, first bool) place {
 	if len(ts) > 3 && ts[0].is("for", "per") && ts[1].is("each", "every") {
 		return r.each(ts[2:])
 	}
-	ts = trimLead(ts)
+	if len(ts) == 1 && ts[0].is("from", "to", "until") && (at.thing != nil || len(r.loose) > 0) {
+		f := newField(ts[0].text, ts[0].en)
+		r.addField(&f, at)
+		return at
+	}
+	if at.opts != nil {
+		ts = trimOption(ts)
+	} else {
+		ts = trimLead(ts)
+	}
 	if len(ts) > 2 && ts[0].is("belong", "belongs") && ts[1].is("to") {
 		ts = trimLead(ts[2:])
 	}
-	if len(ts) == 0 {
+	ts = behindOf(ts)
+	if len(ts) == 0 || len(ts) == 1 && ts[0].is("not") {
+		return at
+	}
+	if v := ts[0]; len(ts) == 2 && verbs[v.en] && ts[1].is("them", "it") { // "earn points and spend them"
 		return at
 	}
 	if i := question(ts); i >= 0 && at.opts == nil {
@@ -104,14 +132,14 @@ func (r *reader) item(ts []token, at place, first bool) place {
 	if open := slices.IndexFunc(ts, func(t token) bool { return t.is("(") }); open > 0 {
 		return r.group(ts, open, at, first)
 	}
-	if at.thing != nil && at.opts == nil && lastVerb(ts) == 0 && (!ambiguous[ts[0].en] || len(ts) > 1 && ts[1].is("a", "an", "the", "them", "it", "their")) {
+	if at.thing != nil && at.opts == nil && lastVerb(ts) == 0 && (len(ts) != 2 || !r.fieldish(ts)) && r.lex.types[lemma(ts)].typ == "" && (!ambiguous[ts[0].en] || len(ts) > 1 && ts[1].is("a", "an", "the", "them", "it", "their")) {
 		r.bare(ts, place{app: true}, false) // "recipes with ingredients, rate them": the list is over
 		return place{app: true}
 	}
 	if r.impossible(ts) {
 		return at
 	}
-	if len(ts) > 2 && at.opts == nil && ts[1].is("of", "either", "like") && selectish(ts[0].lemma) && !functional[ts[2].en] && r.template(ts[0].lemma) == nil && r.lex.types[lemma(ts)].typ == "" {
+	if len(ts) > 2 && at.opts == nil && ts[1].is("of", "either", "like") && selectish(ts[0].lemma) && !(ts[1].is("of") && kinds[ts[0].lemma] && len(ts) < 4) && !functional[ts[2].en] && r.template(ts[0].lemma) == nil && r.lex.types[lemma(ts)].typ == "" {
 		f := newField(ts[0].text, ts[0].lemma)
 		p := r.addField(&f, at)
 		r.option(p, trimLead(ts[2:]))
@@ -119,6 +147,7 @@ func (r *reader) item(ts []token, at place, first bool) place {
 	}
 	if i, n := opener(ts); i > 0 && i+n < len(ts) {
 		head := r.head(ts[:i], first)
+		head.kinds = at.kinds
 		if head.thing != nil || head.opts != nil || first || at.app {
 			r.element(ts[i+n:], head)
 			return head
@@ -169,7 +198,7 @@ func (r *reader) group(ts []token, open int, at place, first bool) place {
 	if t := r.asThing(np, at, inside); t != nil {
 		t.listed = true
 		r.list(inside, place{thing: t}, false)
-		at = place{thing: at.thing, app: at.app}
+		at = place{thing: at.thing, app: at.app, kinds: at.kinds}
 	} else {
 		r.property(head, inside, at)
 	}
@@ -183,10 +212,16 @@ func (r *reader) group(ts []token, open int, at place, first bool) place {
 func (r *reader) asThing(np []token, at place, inside []token) *thing {
 	last := np[len(np)-1]
 	noun := lemma(np)
+	if len(inside) == 1 && inside[0].kind == alts { // "painted (yes/no)"
+		return nil
+	}
 	if r.template(noun) == nil && (selectish(noun) && !last.plural || at.thing != nil && !last.plural) {
 		return nil
 	}
 	if _, typed := r.lex.types[noun]; typed && r.template(noun) == nil && !last.plural {
+		return nil
+	}
+	if (!last.plural || at.thing != nil) && !r.strong(inside) { // "roast (light, medium, dark)"
 		return nil
 	}
 	fieldish, n := 0, 0
@@ -205,6 +240,18 @@ func (r *reader) asThing(np []token, at place, inside []token) *thing {
 	return r.thing(np)
 }
 
+// strong reports whether a list holds what can only be a field: a name, a date, a number, an address.
+func (r *reader) strong(list []token) bool {
+	return slices.ContainsFunc(items(list), func(it []token) bool {
+		it = trimLead(it)
+		if len(it) == 0 {
+			return false
+		}
+		f := newField(text(it), lemma(it))
+		return f.firm && f.Type != spec.Text && f.Type != spec.Select || r.fieldWord(it) || r.template(lemma(it)) != nil
+	})
+}
+
 // fieldish reports whether an item reads like the name of a field.
 func (r *reader) fieldish(ts []token) bool {
 	if len(ts) == 0 {
@@ -212,113 +259,6 @@ func (r *reader) fieldish(ts []token) bool {
 	}
 	f := newField(text(ts), lemma(ts))
 	return f.firm || selectish(lemma(ts)) || slices.ContainsFunc(ts, func(t token) bool { return t.kind == alts })
-}
-
-// head reads the words before a list and says what the list describes.
-func (r *reader) head(ts []token, first bool) place {
-	ts = trimLead(ts)
-	if i, n := opener(ts); i > 0 { // "a CRM with two things:" or "clients have"
-		if i+n < len(ts) && r.hasNoun(ts[i+n:]) {
-			at := r.head(ts[:i], first)
-			return r.head2(ts[i+n:], at)
-		}
-		ts = ts[:i]
-	}
-	if v := lastVerb(ts); v >= 0 && v+1 < len(ts) {
-		if subject := r.nounPhrase(ts[:v]); len(subject) > 0 {
-			r.mention(subject, true)
-		}
-		ts = trimLead(ts[v+1:])
-	} else if v >= 0 {
-		ts = trimLead(ts[:v])
-	}
-	np := r.nounPhrase(ts)
-	if len(np) == 0 {
-		return place{app: true}
-	}
-	if first && r.arch != nil && len(np) == 1 { // "link in bio page": the phrase names the app, its first word does not name a thing
-		for _, p := range r.arch.match {
-			if strings.Contains(p, " ") && find(ts, p) >= 0 {
-				return place{app: true}
-			}
-		}
-	}
-	if noun := lemma(np); first && !np[len(np)-1].plural && r.template(noun) == nil && r.lex.classOf(noun) == "" {
-		r.title = stripApp(np) // "ERP light for a workshop:"
-		return place{app: true}
-	}
-	if last := np[len(np)-1]; len(np) > 1 && last.is("field", "column", "dropdown", "option", "options", "property", "attribute") {
-		f := newField(text(np[:len(np)-1]), lemma(np[:len(np)-1]))
-		p := r.addField(&f, place{app: true})
-		return place{app: true, opts: p}
-	}
-	if r.isApp(np) {
-		if first && len(r.title) == 0 {
-			r.title = stripApp(np)
-		}
-		return place{app: true}
-	}
-	if noun := lemma(np); !first && selectish(noun) && !np[len(np)-1].plural && r.template(noun) == nil {
-		f := newField(text(np), noun)
-		return place{app: true, opts: r.addField(&f, place{app: true})}
-	}
-	t := r.thing(np)
-	t.weak = false
-	return place{thing: t}
-}
-
-// head2 is head for the words behind an opener: "clients with the following fields:".
-func (r *reader) head2(ts []token, at place) place {
-	np := r.nounPhrase(trimLead(ts))
-	if len(np) == 0 || np[len(np)-1].is("fields", "columns", "properties", "attributes", "features", "pages", "tables", "entities", "sections", "information", "data") {
-		return at
-	}
-	r.element(ts, at)
-	return at
-}
-
-func (r *reader) hasNoun(ts []token) bool { return len(r.nounPhrase(trimLead(ts))) > 0 }
-
-// bare reads an item of a list that describes the app: a thing, a field of the main entity, a wish, a sentence with a verb.
-func (r *reader) bare(ts []token, at place, first bool) place {
-	if r.wish(ts, true) {
-		return at
-	}
-	if v := lastVerb(ts); v >= 0 {
-		return r.clause(ts, v, at)
-	}
-	if a := slices.IndexFunc(ts, func(t token) bool { return t.kind == alts }); a >= 0 {
-		r.element(ts, at)
-		return at
-	}
-	np := r.nounPhrase(ts)
-	if len(np) == 0 {
-		return at
-	}
-	noun := lemma(np)
-	switch {
-	case r.isApp(np) || first && r.template(noun) == nil:
-		if first && len(r.title) == 0 {
-			r.title = stripApp(np)
-		}
-		r.aside(ts)
-	case slices.ContainsFunc(ts, func(t token) bool {
-		return t.is("is", "are", "was", "were", "isn't", "it's", "that's", "doesn't", "don't")
-	}):
-		return at // a remark, not a list
-	case r.template(noun) != nil && (np[len(np)-1].plural || !r.fieldish(np) || r.template(noun) != r.arch.mainEntity() && !r.arch.mainEntity().has(noun)):
-		r.mention(np, false)
-	case first:
-		r.mention(np, false)
-	case np[len(np)-1].plural && (!r.fieldish(np) || r.lex.classOf(noun) != "" && !selectish(noun) && !numeric(noun)):
-		r.mention(np, false)
-	case actors[np[0].en] && len(np) == 1 && r.template(noun) == nil:
-		return at
-	default:
-		r.listed = r.listed || len(r.things) == 0 && r.arch == nil
-		r.element(ts, place{})
-	}
-	return at
 }
 
 // aside reads what stands behind the app's own noun phrase: "an app for clubs to record matches and players".
@@ -370,14 +310,30 @@ func (r *reader) clause(ts []token, v int, at place) place {
 		r.element(object, place{})
 		return at
 	}
+	object = behindOf(object)
 	np := r.nounPhrase(object)
 	if len(np) == 0 {
 		return at
 	}
 	noun := lemma(np)
+	if c := r.lex.classOf(noun); (c == "place" || c == "organization") && verb.is("run", "own", "manage", "coach", "have") && !np[len(np)-1].plural && r.template(noun) == nil {
+		r.setTitle(np) // "I run a small cat hotel"
+		return at
+	}
+	if n := bookings[verb.lemma]; n != "" && v > 0 && r.template(n) == nil && r.arch == nil { // "members book a court"
+		if subject := r.nounPhrase(ts[:v]); len(subject) > 0 && r.lex.classOf(lemma(subject)) == "person" && np[0].text == object[0].text {
+			r.thing(subject)
+			if n := len(r.title); n > 0 && r.title[n-1].lemma == noun { // "parking spots; employees reserve a spot"
+				np = r.title
+			}
+			r.thing(np)
+			r.thing([]token{{kind: word, text: n, en: n, lemma: n}})
+			return at
+		}
+	}
 	if r.isApp(np) && r.template(noun) == nil {
 		if len(r.title) == 0 {
-			r.title = stripApp(np)
+			r.setTitle(np)
 		}
 		r.aside(object)
 		return at

@@ -60,6 +60,46 @@ func (e *editor) entityAt(ts []token) (ent *spec.Entity, from, to int) {
 	return nil, 0, 0
 }
 
+// rows are words for a list or for what stands in it, whatever the app keeps.
+var rows = set("list table page entry entrie record row item thing element it them one everything form card")
+
+// pointed returns the entity that "the first list", "each entry" or "it" points at, and how many words do so; nil when
+// the words point at nothing.
+func (e *editor) pointed(ts []token) (x *spec.Entity, n int) {
+	at := 0
+	for n < len(ts) && ts[n].is("the", "this", "that", "my", "our", "each", "every", "all", "main", "first", "second", "third", "last") {
+		switch {
+		case ts[n].is("second"):
+			at = 1
+		case ts[n].is("third"):
+			at = 2
+		case ts[n].is("last"):
+			at = -1
+		case ts[n].is("first"):
+			at = -2
+		}
+		n++
+	}
+	if n >= len(ts) || !rows[ts[n].lemma] && !ts[n].is("entries") {
+		return nil, 0
+	}
+	var menu []*spec.Entity
+	for i := range e.s.Entities {
+		if e.s.Entities[i].Menu {
+			menu = append(menu, &e.s.Entities[i])
+		}
+	}
+	switch {
+	case at == 0 || len(menu) == 0:
+		return e.main(), n + 1
+	case at == -2:
+		return menu[0], n + 1
+	case at == -1 || at >= len(menu):
+		return menu[len(menu)-1], n + 1
+	}
+	return menu[at], n + 1
+}
+
 // entity returns the entity that the words name, if they name nothing else.
 func (e *editor) entity(ts []token) (*spec.Entity, bool) {
 	ts = trimLead(ts)

@@ -43,14 +43,19 @@ func (b *builder) collect() {
 	b.dropWeakArchetype()
 	if b.arch != nil {
 		b.fromArchetype()
-	} else if len(b.title) > 0 && (len(b.loose) > 1 || len(b.loose) > 0 && !slices.ContainsFunc(b.things, func(t *thing) bool { return t.listed }) || len(b.things) == 0) {
-		t := b.thing(b.title)
+	} else if len(b.title) > 0 && !b.keptAlready() && (len(b.loose) > 1 || len(b.loose) > 0 && !slices.ContainsFunc(b.things, func(t *thing) bool { return t.listed }) || len(b.things) == 0) {
+		t := b.thing(b.entryOf())
 		b.things = slices.DeleteFunc(b.things, func(o *thing) bool { return o == t })
 		b.things = append([]*thing{t}, b.things...)
 	}
 	for _, t := range b.things {
 		if !slices.ContainsFunc(b.entities, func(e *entity) bool { return e.thing == t }) && len(b.entities) < 11 {
 			b.entities = append(b.entities, b.fromThing(t))
+		}
+	}
+	if len(b.entities) == 0 && len(b.loose) < 2 {
+		if np := b.anyNoun(); np != nil {
+			b.entities = append(b.entities, b.fromThing(b.thing(np)))
 		}
 	}
 	if len(b.entities) == 0 {
@@ -67,6 +72,15 @@ func (b *builder) collect() {
 		}
 	}
 	b.giveLoose()
+}
+
+// keptAlready reports whether the title only repeats a thing: "school bus tracking: buses, routes".
+func (b *builder) keptAlready() bool {
+	last := b.title[len(b.title)-1].lemma
+	if c := b.lex.classOf(lemma(b.title)); (c == "organization" || c == "place") && len(b.things) > 1 { // "tattoo studio app with artists, clients"
+		return true
+	}
+	return b.titled && len(b.things) > 1 || slices.ContainsFunc(b.things, func(t *thing) bool { return t.noun == last && t.noun != lemma(b.title) })
 }
 
 // dropWeakArchetype forgets an archetype that only a stray word suggested, when the prompt describes its own things.
@@ -209,7 +223,7 @@ func essential(fields []field) []field {
 // merge puts the fields that were said over those that an archetype brings. If the prompt lists the fields, only
 // the kept ones of the archetype stay.
 func merge(base []field, said []*field, listed bool) []field {
-	var out []field
+	var out, last []field
 	used := map[*field]bool{}
 	match := func(b field) *field {
 		for _, s := range said {
@@ -219,7 +233,7 @@ func merge(base []field, said []*field, listed bool) []field {
 		}
 		for i, s := range said {
 			date := b.Type == spec.DateTime && b.keep && (s.Type == spec.Date || s.Type == spec.DateTime) && (s.key == "date" || s.key == "when" || s.key == "datetime")
-			title := b.key == "name" && b.keep && s.Type == spec.Text && i < 3 && strings.HasSuffix(s.key, " title")
+			title := b.key == "name" && b.keep && s.Type == spec.Text && i < 3 && (strings.HasSuffix(s.key, " title") || strings.HasSuffix(s.key, " name"))
 			if listed && (date || title) {
 				return s
 			}
@@ -232,6 +246,8 @@ func merge(base []field, said []*field, listed bool) []field {
 		case s != nil && !listed:
 			used[s] = true
 			out = append(out, over(f, *s))
+		case s == nil && listed && f.keep && !f.Required && f.Type != spec.Ref:
+			last = append(last, f) // what was said comes first
 		case s == nil && (!listed || f.keep):
 			out = append(out, f)
 		}
@@ -249,7 +265,7 @@ func merge(base []field, said []*field, listed bool) []field {
 		}
 		out = append(out, f)
 	}
-	return out
+	return append(out, last...)
 }
 
 // over is the archetype's field with what was said: the words always, the type when it was said for certain.
@@ -314,79 +330,19 @@ func (b *builder) fromThing(t *thing) *entity {
 	for _, f := range t.fields {
 		e.fields = append(e.fields, *f)
 	}
+	class := b.lex.classOf(t.noun)
+	for i := range e.fields {
+		if f := &e.fields[i]; class == "record" && f.key == "value" && f.Type == spec.Money { // what a sensor reads
+			f.Type = spec.Decimal
+		}
+	}
 	if !t.listed {
-		class := b.lex.classOf(t.noun)
 		if class == "" {
 			class = "thing"
 		}
 		e.fields = merge(parseFields(b.lex.classes[class]), t.fields, false)
 	}
 	return e
-}
-
-// generic is what a prompt without any noun gets.
-func (b *builder) generic() *entity {
-	e := &entity{noun: "idea", fields: parseFields("title!, description, status:select(new|in progress|done*)")}
-	e.Name, e.Plural, e.Label, e.LabelPlural, e.Icon, e.Menu = "idea", "ideas", "Idea", "Ideas", "Lightbulb", true
-	return e
-}
-
-// giveLoose gives the fields that belong to no thing to the main entity.
-func (b *builder) giveLoose() {
-	if len(b.loose) == 0 {
-		return
-	}
-	var said []*field
-	for _, f := range b.loose {
-		if e := b.byNoun(f.key); e != nil && f.Type == spec.Text && e == b.main {
-			continue // the thing itself
-		}
-		if b.arch != nil && !f.firm && f.Type == spec.Text && slices.Contains(b.arch.match, lemmaOf(f.Label)) {
-			continue
-		}
-		if o := b.betterHome(f); o != nil {
-			o.fields = merge(o.fields, []*field{f}, false)
-			continue
-		}
-		said = append(said, f)
-	}
-	if len(said) == 0 {
-		return
-	}
-	own := b.main.thing != nil && b.main.thing.listed
-	plain := 0
-	for _, f := range said {
-		if !f.asked {
-			plain++
-		}
-	}
-	listed := plain >= 4 && !own || b.listed && len(said) >= 2 && !own
-	if b.main.tmpl == nil && !own && b.main.thing != nil && len(said) >= 2 {
-		listed = true
-	}
-	b.main.fields = merge(b.main.fields, said, listed)
-	if listed && !says(b.sentences, "board") && !says(b.sentences, "kanban") {
-		b.main.Board = ""
-	}
-	if b.main.thing != nil && listed {
-		b.main.thing.listed = true
-	}
-}
-
-// betterHome returns another entity of the archetype that has the field by name while the main one has not.
-func (b *builder) betterHome(f *field) *entity {
-	has := func(e *entity) bool {
-		return slices.ContainsFunc(e.fields, func(g field) bool { return g.Name == f.Name })
-	}
-	if has(b.main) {
-		return nil
-	}
-	for _, e := range b.entities {
-		if e != b.main && e.tmpl != nil && (e.thing == nil || !e.thing.listed) && has(e) && f.Name != "status" && f.Name != "notes" && f.Name != "date" {
-			return e
-		}
-	}
-	return nil
 }
 
 // byNoun returns the entity that a noun names, or nil.

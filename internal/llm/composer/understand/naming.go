@@ -17,6 +17,8 @@ func (b *builder) nameEntity(e *entity, t *thing) {
 		if b.lang.tag == "de-DE" {
 			one, many = sentenceCase(one), sentenceCase(many)
 		}
+	} else if b.lang.tag == "de-DE" { // plurals that no rule forms
+		one, many = sentenceCase(one), sentenceCase(many)
 	} else {
 		one, many = singular(one), plural(singular(many))
 	}

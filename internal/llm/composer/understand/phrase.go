@@ -95,13 +95,27 @@ func trimLead(ts []token) []token {
 	return ts
 }
 
+// trimOption is trimLead for a choice, whose first word may be a preposition: "to do", "on hold", "for sale".
+func trimOption(ts []token) []token {
+	for len(ts) > 1 && (ts[0].kind == punct && !ts[0].is("(") || ts[0].is("a", "an", "the", "and", "or", "either")) {
+		ts = ts[1:]
+	}
+	if len(ts) > 1 && ts[0].is("to", "on", "for", "in", "not", "no", "all", "own") {
+		for ts[len(ts)-1].kind == punct && len(ts) > 1 {
+			ts = ts[:len(ts)-1]
+		}
+		return ts
+	}
+	return trimLead(ts)
+}
+
 // question returns where an indirect question begins: "who owns them", "whether it is paid", "how much it costs".
 func question(ts []token) int {
 	for i, t := range ts {
 		switch {
 		case t.is("who", "whose", "what", "what's", "who's", "where's", "whether", "why"),
 			t.is("if", "when", "where", "which") && (i == 0 || ts[i-1].is("see", "know", "track", "record", "note", "remember", "show", "of", "also", "log")),
-			t.is("how") && i+1 < len(ts) && ts[i+1].is("much", "many", "long", "often", "old", "far", "well", "good", "big", "heavy"):
+			t.is("how") && i+1 < len(ts) && (i == 0 && len(ts) < 6 || ts[i+1].is("much", "many", "long", "often", "old", "far", "well", "good", "big", "heavy")):
 			if i > 0 && t.is("who") && !ts[i-1].is("see", "know", "track", "record", "of", "and", "also", "log", "note", "show") {
 				continue // a relative clause
 			}
@@ -192,6 +206,9 @@ func actsAsVerb(ts []token, i int) bool {
 		return i > 0 && (actors[ts[i-1].en] || ts[i-1].is("to", "can"))
 	}
 	next := ts[i+1]
+	if i == 0 && ts[0].is("track", "manage", "organize", "organise") && next.kind == word && !appNouns[next.en] {
+		return true
+	}
 	if i+2 < len(ts) && adjectives[next.en] {
 		next = ts[i+2]
 	}
@@ -199,7 +216,7 @@ func actsAsVerb(ts []token, i int) bool {
 		return next.kind == word || next.kind == alts
 	}
 	if i > 0 && ts[i-1].plural && !functional[ts[i-1].en] {
-		return next.is("a", "an", "the", "their", "his", "her", "its", "my", "our", "for", "them", "it") || next.plural
+		return next.is("a", "an", "the", "their", "his", "her", "its", "my", "our", "them", "it") || next.is("for") && !appNouns[ts[i].lemma] || next.plural
 	}
 	if i > 0 {
 		return false
@@ -233,6 +250,11 @@ func (r *reader) nounPhrase(ts []token) []token {
 
 // trimNoun cuts a run that grew too long: nobody names a thing with five words.
 func (r *reader) trimNoun(np []token) []token {
+	for i := 1; i < len(np); i++ { // "exercises assigned to a patient"
+		if np[i-1].plural && strings.HasSuffix(np[i].en, "ed") && r.lex.classOf(np[i-1].lemma) != "" {
+			np = np[:i]
+		}
+	}
 	if len(np) > 4 {
 		np = np[:4]
 	}
@@ -245,7 +267,7 @@ func (r *reader) trimNoun(np []token) []token {
 // stripApp drops the nouns that name the app and the adjectives in front: "simple llama grooming tracker" keeps "llama grooming".
 func stripApp(np []token) []token {
 	np = slices.Clone(np)
-	for len(np) > 0 && appNouns[np[len(np)-1].lemma] {
+	for len(np) > 0 && appNouns[np[len(np)-1].lemma] && !np[len(np)-1].plural {
 		np = np[:len(np)-1]
 	}
 	for len(np) > 0 && adjectives[np[0].en] {

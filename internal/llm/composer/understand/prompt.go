@@ -17,11 +17,23 @@ func Prompt(text string) spec.Spec {
 	return s
 }
 
+// Vague reports whether a spec is the list of ideas that a text gets which does not say what to keep. FollowUp takes
+// the next text as a new description then.
+func Vague(s spec.Spec) bool {
+	return len(s.Entities) == 1 && s.Entities[0].Name == "idea" && s.Name == ideaBox
+}
+
+// ideaBox is the name of an app that nobody described.
+const ideaBox = "Idea Box"
+
 func prompt(text string) spec.Spec {
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "")
 	}
 	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", " "), " ")
+	if asksOnly.MatchString(text) || gibberish.MatchString(text) {
+		text = ""
+	}
 	lang := languageOf(text)
 	name, rest := nameIn(text)
 	theme, colors, rest := themeOf(rest, lang)
@@ -38,6 +50,8 @@ func prompt(text string) spec.Spec {
 }
 
 var (
+	asksOnly     = regexp.MustCompile(`(?i)^\s*(?:how|what|what's|why|who|when|where|is|are|do|does)\b[^.\n:;]{0,120}\?\s*$`)
+	gibberish    = regexp.MustCompile(`(?i)^\W*(?:(?:test(?:ing)?|foo|bar|baz|[b-df-hj-np-tv-xz]{4,}|good (?:morning|evening|afternoon|day)|\w*(?:asdf|sdfg|dfgh|fghj|ghjk|hjkl|qwer|wert|zxcv|xcvb)\w*)\W*)+$`)
 	calledQuoted = regexp.MustCompile(`(?i)\b(?:called|named|titled|name it|call it|name is|llamad[ao]|namens|appel[ée]e?)\s*:?\s+["“']([^\n]{1,80}?)["”](?:\W|$)`)
 	calledWords  = regexp.MustCompile(`\b(?:[Cc]alled|[Nn]amed|[Tt]itled|[Nn]ame it|[Cc]all it|[Ll]lamad[ao]|[Nn]amens)\s+((?:\p{Lu}[\p{L}\p{N}'’&+-]*|&|of|and|the|\d+)(?:\s+(?:\p{Lu}[\p{L}\p{N}'’&+-]*|&|of|and|the|\d+))*)`)
 	calledOne    = regexp.MustCompile(`(?i)\b(?:called|named|titled|name it|call it)\s+([\p{L}][\p{L}\p{N}'’&+-]*)`)

@@ -3,6 +3,7 @@ package understand
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func readCases(t testing.TB, path string) []promptCase {
 	var out []promptCase
 	for _, part := range strings.Split("\n"+string(b), "\n> ")[1:] {
 		prompt, rest, _ := strings.Cut(part, "\n")
-		for strings.HasPrefix(rest, "- ") { // a prompt with bullets
+		for strings.HasPrefix(rest, "- ") || strings.HasPrefix(rest, "|") { // a prompt with bullets or a table
 			var line string
 			line, rest, _ = strings.Cut(rest, "\n")
 			prompt += "\n" + line
@@ -86,6 +87,23 @@ func missing(s *spec.Spec, want string) string {
 		got = s.Theme.Background
 	case "mode":
 		got = s.Theme.Mode
+	case "entities": // exactly these, in any order
+		names := make([]string, 0, len(s.Entities))
+		for _, e := range s.Entities {
+			names = append(names, e.Name)
+		}
+		want := strings.Fields(arg)
+		slices.Sort(names)
+		slices.Sort(want)
+		if slices.Equal(names, want) {
+			return ""
+		}
+		return fmt.Sprintf("got %q", names)
+	case "possible":
+		if len(s.Cannot) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("cannot says %q", s.Cannot)
 	case "cannot":
 		if strings.Contains(strings.ToLower(strings.Join(s.Cannot, " ")), arg) {
 			return ""
@@ -223,6 +241,14 @@ func TestLexiconIsKnown(t *testing.T) {
 		if !ok || !rules[rule] || strings.TrimSpace(rest) == "" {
 			t.Errorf("lexicon line %q is no rule", line)
 		}
+	}
+}
+
+func BenchmarkPrompt(b *testing.B) {
+	cases := readCases(b, "testdata/prompts.txt")
+	Prompt("") // reads the vocabulary
+	for i := 0; b.Loop(); i++ {
+		Prompt(cases[i%len(cases)].prompt)
 	}
 }
 

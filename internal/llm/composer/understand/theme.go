@@ -10,7 +10,7 @@ import (
 
 var (
 	colorPiece = regexp.MustCompile(`#[0-9a-f]{6}\b|#[0-9a-f]{3}\b|[a-z]+(?:-white)?|[.;,!?]`)
-	darkMode   = regexp.MustCompile(`\b(dark (mode|theme|background|ui|look|design|interface)|in dark\b|night mode)`)
+	darkMode   = regexp.MustCompile(`\b(dark (mode|theme|background|ui|look|design|interface)|in dark\b|night mode)|(?:^|[.,;] )dark(?: [.,;]|$)`)
 	lightMode  = regexp.MustCompile(`\b(light (mode|theme))`)
 )
 

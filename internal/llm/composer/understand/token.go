@@ -43,8 +43,10 @@ var (
 	tags     = regexp.MustCompile(`(?s)</?[a-zA-Z!][^<>]{0,200}>`)
 	bullet   = regexp.MustCompile(`(?m)^[ \t]*(?:[-*•‣–+]|\d{1,2}[.)])[ \t]+`)
 	dash     = regexp.MustCompile(`\s+[-–—]+\s+|—`)
-	piece    = regexp.MustCompile(`"[^"\n]{1,80}"|#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[\p{L}\p{M}][\p{L}\p{M}\p{N}]*(?:['’.&-][\p{L}\p{N}]+)*|[$€£]?\d[\d.,:]*\d|\d|[$€£]|[,;:()/.!?&+%]|-`)
-	compound = strings.NewReplacer("e-mail", "email", "E-mail", "email", "E-Mail", "Email", "to-do", "todo", "To-do", "todo", "To-Do", "todo", "TO-DO", "todo",
+	signing  = regexp.MustCompile(`(?i)\b(?:log|logs|logging|logged|sign|signs|signing|signed)[ -](?:in|on|up|into)\b`)
+	elision  = regexp.MustCompile(`(?i)\b([dlmnsc]|qu)['’]`)
+	piece    = regexp.MustCompile(`"[^"\n]{1,80}"|\b(?:AB|[A-DO0])[+-]\B|#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[\p{L}\p{M}][\p{L}\p{M}\p{N}]*(?:['’.&-][\p{L}\p{N}]+)*|[$€£]?\d[\d.,:]*\d|\d|[$€£]|[,;:()/.!?&+%]|-`)
+	compound = strings.NewReplacer(" w/ ", " with ", " w/o ", " without ", "e-mail", "email", "E-mail", "email", "E-Mail", "Email", "to-do", "todo", "To-do", "todo", "To-Do", "todo", "TO-DO", "todo",
 		"to do list", "todo list", "To do list", "todo list", "check-in", "check in", "sign-up", "signup", "rsvp's", "rsvp", "RSVP's", "rsvp",
 		"in and out", "in/out", "in & out", "in/out", "each one", "each", "as well as", "and", "along with", "with", "such as", "including",
 		"e.g.", "including", "i.e.", "including", "etc.", "", "and so on", "", "log-in", "login", "follow-up", "follow up", "sub-tasks", "subtasks")
@@ -59,6 +61,13 @@ func tokenize(text string, lang *language) [][]token {
 	text = scripts.ReplaceAllString(text, " ")
 	text = tags.ReplaceAllString(text, " ")
 	text = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`, "’", "'", "‘", "'", "\r", "").Replace(text)
+	text = signing.ReplaceAllString(text, "login")
+	if strings.Contains(text, "|") {
+		text = grid(text)
+	}
+	if lang.tag == "fr-FR" {
+		text = elision.ReplaceAllString(text, "$1 ")
+	}
 	text = bullet.ReplaceAllString(text, "; ")
 	text = dash.ReplaceAllString(text, " : ")
 	text = compound.Replace(text)
@@ -136,6 +145,20 @@ var contractions = map[string]bool{"what's": true, "who's": true, "it's": true, 
 func alternatives(ts []token) []token {
 	var out []token
 	for i := 0; i < len(ts); {
+		if i+2 < len(ts) && ts[i].kind == word && ts[i+1].is("or") {
+			a, b := ts[i], ts[i+2]
+			switch {
+			case b.is("not"): // "paid or not"
+				out = append(out, a)
+				i += 3
+				continue
+			case b.is("un"+a.en, "non-"+a.en, "in"+a.en, "not-"+a.en): // "excused or unexcused"
+				list := []string{a.text, b.text}
+				out = append(out, token{kind: alts, text: a.text + "/" + b.text, en: a.en + "/" + b.en, lemma: a.en + "/" + b.en, alts: list})
+				i += 3
+				continue
+			}
+		}
 		if ts[i].kind != word && ts[i].kind != number || i+1 >= len(ts) || !ts[i+1].is("/") {
 			out = append(out, ts[i])
 			i++

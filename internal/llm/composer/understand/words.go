@@ -15,10 +15,10 @@ func set(words string) map[string]bool {
 var functional = set(`a an the this that these those each every all some any no my your our their his her its i we you they he she it them us me
 	who whose whom which what what's who's when where why how whether if of in on at to for from by with without per about into onto over under between
 	and or but so then than as is are was were be been being am do does did has have had having can could should would will shall may might must
-	there here not only also just please let's let via during until since before after above below within across like want need needs wants wish
+	there here not only also just please let's let via during until since before after above below within across among amongst around inside outside against along throughout through near like want need needs wants wish
 	including include includes contains contain too very more most less least own same other another such both either neither one's it's that's
-	they're we're i'm i'd we'd i've we've whatever everything something anything nothing someone everyone anyone somebody everybody because while once
-	up down out off back away again & + ; , : ( ) / way ways thing things stuff lot lots bunch kind sort able using use used based well etc`)
+	don't doesn't didn't can't cannot won't isn't aren't wasn't shouldn't couldn't haven't hasn't anymore they're we're i'm i'd we'd i've we've hello hi hey hallo hola bonjour salut ciao thanks thank thx cheers idk dunno lol yo hmm ok okay yeah yes nope clone guess bla blah whatever everything something anything nothing someone everyone anyone somebody everybody because while once
+	up down out off back away again & + ; , : ( ) / way ways thing things stuff bunch kind sort able using use used based well etc`)
 
 // adjectives are dropped from the front of a noun phrase: they say how, not what.
 var adjectives = set(`simple small basic nice modern beautiful clean little easy quick great good best new minimal minimalist full fullstack complete professional
@@ -36,7 +36,7 @@ var appNouns = set(`app application tracker manager management system tool site 
 // verbs that ask for something to be kept: their objects are entities.
 var keepVerbs = set(`track manage log record keep store organize organise save collect add create post propose submit write borrow plan schedule rate review sell
 	register enter maintain catalog catalogue document monitor list book order rent lend share suggest handle administer upload publish offer buy propose edit
-	report request count file assign invite host run teach breed raise grow train follow supervise inspect issue send answer comment leave`)
+	report request count file assign invite host breed raise grow train follow supervise inspect issue send answer comment leave`)
 
 // verbs of all kinds; none of them belongs to a noun phrase unless the grammar knows better.
 var verbs = set(`track manage keep store organize organise save collect add create propose submit write borrow plan schedule register enter maintain
@@ -46,7 +46,7 @@ var verbs = set(`track manage keep store organize organise save collect add crea
 	remember improve avoid prevent calculate compute print send receive pay pays run runs working works work costs visit visits try become
 	bring brings happen happens happened belong belongs react responds respond play plays sell sells buy buys books posts writes tracks manages keeps
 	creates adds submits collects uploads shares rates reviews orders rents lends proposes suggests reports requests answers comments records
-	handle handles monitor compare sync import attach fill cancel reschedule confirm confirms claim claims earn complete completes
+	reserve reserves knock practise practice take takes handle handles monitor compare sync import attach fill cancel reschedule confirm confirms claim claims earn complete completes
 	serve serves feed treat offers leave leaves notify notifies email join joins`)
 
 // ambiguous words are verbs only where the grammar finds a subject before or an object behind them.
@@ -60,6 +60,12 @@ var actors = set(`people person user users member members staff employee employe
 	visitors i we you they receptionist librarian owner owners team teammate teammates colleague colleagues flatmate flatmates roommate roommates
 	organizer organizers organiser organisers editor editors moderator moderators resident residents teacher teachers parents coach coaches kids someone boss bosses worker workers
 	volunteers neighbors neighbours friends family husband wife partner supervisor supervisors agent agents technician technicians instructor instructors`)
+
+// bookings are what the verbs leave behind: who books a court has a booking.
+var bookings = map[string]string{"book": "booking", "reserve": "reservation", "borrow": "loan", "rent": "rental"}
+
+// kinds are choices that people also write with "of" and no options: "type of work".
+var kinds = set("type kind category level reason source class method unit area team group position size style color colour channel zone season grade section")
 
 // selectish reports whether a noun names a choice between options.
 func selectish(noun string) bool {

@@ -8,13 +8,15 @@ type BoardProps<Row extends { id: string }, Value extends string> = {
   rows: Row[];
   columnOf: (row: Row) => string | null;
   onMove: (row: Row, column: Value) => void;
+  /** Whether a card may be dragged; all may, unless told otherwise. */
+  canMove?: (row: Row) => boolean;
   /** What is on a card. It holds a select too, so that nobody needs to drag. */
   renderCard: (row: Row) => ReactNode;
 };
 
 /** Columns of cards that can be dragged from one to the next. */
 export function Board<Row extends { id: string }, Value extends string>(props: BoardProps<Row, Value>) {
-  const { columns, rows, columnOf, onMove, renderCard } = props;
+  const { columns, rows, columnOf, onMove, canMove = () => true, renderCard } = props;
   const [dragged, setDragged] = useState<Row>();
   const [over, setOver] = useState<string>();
 
@@ -25,7 +27,7 @@ export function Board<Row extends { id: string }, Value extends string>(props: B
   }
 
   return (
-    <div className="flex snap-x items-start gap-4 overflow-x-auto p-3 sm:p-5">
+    <div className="flex snap-x scroll-px-3 items-start gap-4 overflow-x-auto p-3 sm:scroll-px-5 sm:p-5">
       {columns.map((column) => {
         const cards = rows.filter((row) => columnOf(row) === column.value);
         return (
@@ -54,7 +56,7 @@ export function Board<Row extends { id: string }, Value extends string>(props: B
               {cards.map((row) => (
                 <li
                   key={row.id}
-                  draggable
+                  draggable={canMove(row)}
                   onDragStart={(event) => {
                     event.dataTransfer.effectAllowed = "move";
                     event.dataTransfer.setData("text/plain", row.id);
@@ -62,7 +64,8 @@ export function Board<Row extends { id: string }, Value extends string>(props: B
                   }}
                   onDragEnd={() => setDragged(undefined)}
                   className={cn(
-                    "cursor-grab rounded-lg border border-line bg-surface p-3 shadow-card",
+                    "rounded-lg border border-line bg-surface p-3 shadow-card",
+                    canMove(row) && "cursor-grab",
                     dragged?.id === row.id && "opacity-50",
                   )}
                 >
