@@ -72,6 +72,9 @@ func (r *Runner) Run(ctx context.Context, jobID int64) error {
 
 	runErr := r.turn(turnCtx, job, &v, rec)
 	cause := context.Cause(turnCtx)
+	if runErr != nil && errors.Is(cause, pipeline.ErrStopped) {
+		runErr = pipeline.ErrStopped // whatever was interrupted by it
+	}
 	cancel(nil)
 	beat.Wait()
 	rec.flush(context.WithoutCancel(ctx))

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -112,7 +113,11 @@ func Describe(d model.Diagnostic) string {
 	if d.Line > 0 {
 		where = fmt.Sprintf("%s:%d", d.File, d.Line)
 	}
-	if where != "" {
+	switch {
+	case where == "":
+	case strings.HasPrefix(d.Message, d.File):
+		d.Message = d.Message[len(d.File):]
+	default:
 		where += ": "
 	}
 	text := where + d.Message
@@ -167,7 +172,7 @@ func (p *Pipeline) Run(ctx context.Context, s *State, rec Recorder) error {
 func (p *Pipeline) runStage(ctx context.Context, stage Stage, s *State, rec Recorder) error {
 	st := model.Stage{VersionID: s.Version.ID, Name: stage.Name(), Step: stage.Step(), StartedAt: p.now()}
 	if err := rec.StageStarted(ctx, st); err != nil {
-		return fmt.Errorf("record %s: %w", st.Name, err)
+		return errors.Join(context.Cause(ctx), fmt.Errorf("record %s: %w", st.Name, err))
 	}
 	runErr := guard(ctx, stage, s, &Reporter{stage: stage.Name(), rec: rec})
 
@@ -222,7 +227,10 @@ func stopped(ctx context.Context) bool { return errors.Is(context.Cause(ctx), Er
 func sentence(err error) string {
 	var problems *ProblemsError
 	if errors.As(err, &problems) {
-		text := problems.Error()
+		if len(problems.Diagnostics) == 0 {
+			return problems.Error()
+		}
+		text := Describe(problems.Diagnostics[0])
 		if more := len(problems.Diagnostics) - 1; more > 0 {
 			text += fmt.Sprintf(" (and %d more)", more)
 		}

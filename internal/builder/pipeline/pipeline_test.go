@@ -201,7 +201,7 @@ func TestProblemsOfTheApp(t *testing.T) {
 		if !errors.As(err, &problems) || len(problems.Diagnostics) != 2 || ClassOf(err) != "type" {
 			t.Errorf("%s: error %v, class %s", stage, err, ClassOf(err))
 		}
-		if got := Sentence(err); got != stage+": a.ts:3: wrong (TS1) (and 1 more)" {
+		if got := Sentence(err); got != "a.ts:3: wrong (TS1) (and 1 more)" {
 			t.Errorf("%s: sentence %q", stage, got)
 		}
 		if log := strings.Join(w.lines, "\n"); !strings.Contains(log, stage+" error a.ts:3: wrong (TS1)\n"+stage+" error     let x\n"+stage+" error     say y") {
@@ -300,3 +300,32 @@ func TestBuildAndCheckTellTogether(t *testing.T) {
 		t.Errorf("log\n%s", log)
 	}
 }
+
+func TestDescribe(t *testing.T) {
+	for want, d := range map[string]model.Diagnostic{
+		"no place":                     {Message: "no place"},
+		"a.ts: no line":                {File: "a.ts", Message: "no line"},
+		"a.ts:3: with a line (TS1)":    {File: "a.ts", Line: 3, Message: "with a line", Code: "TS1"},
+		"a.ts:3 imports what is gone.": {File: "a.ts", Line: 3, Message: "a.ts imports what is gone."},
+	} {
+		if got := Describe(d); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestStopWhileAStageIsRecorded: the record is the first thing that a stop interrupts.
+func TestStopWhileAStageIsRecorded(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(ErrStopped)
+	w := &deafWorld{newWorld()}
+	err := New(Stages(Parts{w, w, w, w, w, w}), time.Now).Run(ctx, &State{Request: "bees"}, w)
+	if !errors.Is(err, ErrStopped) {
+		t.Errorf("error %v, want stopped", err)
+	}
+}
+
+// deafWorld records nothing once the context has ended, as a database does.
+type deafWorld struct{ *world }
+
+func (*deafWorld) StageStarted(ctx context.Context, _ model.Stage) error { return ctx.Err() }
