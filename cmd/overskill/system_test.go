@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -137,14 +138,21 @@ func js(expression string) chromedp.Action[chromedp.Void] {
 	}
 }
 
-// until waits until an expression is true in the page.
+// until waits until an expression is true in the page. It asks again and again rather than inside of the page: a
+// navigation may replace the page while it waits.
 func until(expression string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-		_, err := chromedp.Poll[bool](expression)(ctx, t)
-		if err != nil {
-			err = fmt.Errorf("waiting for %s: %w", expression, err)
+		for {
+			ok, err := chromedp.Evaluate[bool](expression)(ctx, t)
+			if ok && err == nil {
+				return chromedp.Void{}, nil
+			}
+			select {
+			case <-ctx.Done():
+				return chromedp.Void{}, fmt.Errorf("waiting for %s: %w", expression, errors.Join(ctx.Err(), err))
+			case <-time.After(50 * time.Millisecond):
+			}
 		}
-		return chromedp.Void{}, err
 	}
 }
 
@@ -175,7 +183,8 @@ func useInBrowser(t *testing.T, url string) {
 	b.do("fill the form in and save", js(fmt.Sprintf(fillForm, title)),
 		js(`document.querySelector('form button[type="submit"]').click()`),
 		until(`document.body.innerText.includes("`+title+`")`))
-	b.do("reload the list", chromedp.Navigate(url+link), chromedp.Reload(),
+	b.do("open the list", chromedp.Navigate(url+link), until(`document.querySelector("main h1") !== null`))
+	b.do("reload the list", js(`document.querySelector("main").remove()`), chromedp.Reload(),
 		until(`Boolean(document.querySelector("main")?.innerText.includes("`+title+`"))`))
 }
 
