@@ -44,14 +44,14 @@ func BenchmarkPromptToPreview(b *testing.B) {
 // BenchmarkFollowUp is from POST /messages to a verified version.
 func BenchmarkFollowUp(b *testing.B) {
 	p := benchProgram(b, b.TempDir())
-	app := p.create(benchPrompts[0])
+	app := p.create(benchPrompts[3])
 	p.green(app.Slug)
 	fields := []string{"colour", "shelf", "owner", "edition", "mood", "weight", "signature", "origin", "priority", "comment"}
 	var took []time.Duration
 	b.ResetTimer()
 	for i := range b.N {
 		began := time.Now()
-		p.api("POST", "/apps/"+app.Slug+"/messages", map[string]string{"content": fmt.Sprintf("Add a %s field to books", fields[i%len(fields)])}, nil)
+		p.api("POST", "/apps/"+app.Slug+"/messages", map[string]string{"content": fmt.Sprintf("Add a %s field to volunteers", fields[i%len(fields)])}, nil)
 		p.green(app.Slug)
 		took = append(took, time.Since(began))
 	}

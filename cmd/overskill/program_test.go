@@ -116,7 +116,8 @@ func launchAs(t testing.TB, name string, port int, dir string, env ...string) *p
 	t.Cleanup(func() {
 		p.stop(syscall.SIGTERM)
 		if t.Failed() {
-			t.Logf("the program's output:\n%s", p.out)
+			out := p.out.String()
+			t.Logf("the end of the program's output:\n%s", out[max(0, len(out)-8<<10):])
 		}
 	})
 	return p
@@ -278,7 +279,7 @@ func (p *program) settled(slug string) (appJSON, versionJSON) {
 			p.t.Fatalf("app %s has no version", slug)
 		}
 		v := list.Versions[0]
-		if v.Status == "green" || v.Status == "failed" || v.Status == "stopped" {
+		if v.Status != "queued" && v.Status != "building" {
 			var app appJSON
 			p.api("GET", "/apps/"+slug, nil, &app)
 			return app, v
