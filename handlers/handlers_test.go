@@ -37,7 +37,10 @@ func newSite(t *testing.T) *site {
 	harbour(st.s, time.Now())
 	e := handlers.New(handlers.Deps{
 		Accounts: st.s, Builder: st.s,
-		Apps:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "app at "+r.Host+r.URL.Path) }),
+		Apps: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Visitor", r.RemoteAddr)
+			_, _ = io.WriteString(w, "app at "+r.Host+r.URL.Path)
+		}),
 		AppHost: func(host string) bool { return strings.Contains(host, ".localhost") },
 		BaseURL: func(*http.Request) string { return st.base },
 		Log:     slog.New(slog.NewJSONHandler(st.logs, nil)),
@@ -415,5 +418,12 @@ func TestHosts(t *testing.T) {
 	a := st.post("/signin", url.Values{}, host("harbour.localhost:8080"), header("Sec-Fetch-Site", "cross-site")).want(200)
 	if !strings.HasPrefix(a.body, "app at") {
 		t.Error("a post to an app was judged by the builder")
+	}
+	a = st.get("/", host("preview-harbour.localhost"), header("X-Forwarded-For", "203.0.113.7")).want(200)
+	if got := a.Header.Get("Visitor"); got != "203.0.113.7:0" {
+		t.Errorf("behind a proxy on this machine the visitor is %s", got)
+	}
+	if strings.Contains(st.logs.String(), "preview-harbour") {
+		t.Errorf("requests of generated apps flood the log:\n%s", st.logs)
 	}
 }

@@ -43,7 +43,9 @@ func (s *server) middleware(e *echo.Echo) {
 func (s *server) hostSwitch(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if s.AppHost(c.Request().Host) {
-			s.Apps.ServeHTTP(c.Response(), c.Request())
+			r := c.Request()
+			r.RemoteAddr = net.JoinHostPort(ip(c), "0") // the visitor's, also behind a proxy: limits count by it
+			s.Apps.ServeHTTP(c.Response(), r)
 			return nil
 		}
 		return next(c)

@@ -53,7 +53,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, a *app) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		refusal.Status = http.StatusUnauthorized
 	}
-	if refusal.Status >= 500 {
+	if refusal.Status >= 500 && r.Context().Err() == nil { // a visitor who leaves is no failure
 		s.cfg.Log.Warn("data request failed", "app_id", a.id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	writeJSON(w, refusal.Status, refusal)
