@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"overskill/internal/testing/browsertest"
 )
 
 // TestV4System takes one prompt through the eight phases of V4, against the real program, its own Postgres
@@ -105,6 +107,7 @@ type tab struct {
 }
 
 func openTab(t *testing.T) tab {
+	browsertest.Need(t)
 	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1440, 900),
 		chromedp.UserDataDir(t.TempDir()),

@@ -18,6 +18,7 @@ import (
 	"overskill/internal/deploy/smoke"
 	"overskill/internal/fault"
 	"overskill/internal/model"
+	"overskill/internal/testing/browsertest"
 )
 
 // releases is a Store: every version by its number, and the one that the preview shows.
@@ -54,6 +55,7 @@ func bundle(script string) map[string][]byte {
 // TestFromBuildToLiveURL walks the order that the package comment describes: a good version goes live, a broken
 // one after it is found at its own address and changes nothing.
 func TestFromBuildToLiveURL(t *testing.T) {
+	browsertest.Need(t)
 	store := &releases{versions: map[int64]local.Release{}}
 	server, err := local.New(local.Config{Dir: t.TempDir(), Store: store, API: func(int64) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[{"title":"milk"}]`) })

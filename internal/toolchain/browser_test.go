@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
+
+	"overskill/internal/testing/browsertest"
 )
 
 // serve serves a site as a host would.
@@ -68,6 +70,7 @@ const visit = `(async () => {
 
 // TestInBrowser opens both builds in Chromium and uses them.
 func TestInBrowser(t *testing.T) {
+	browsertest.Need(t)
 	tc, tree := open(t), fixture(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)
 	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"overskill/internal/deploy/plan"
+	"overskill/internal/testing/browsertest"
 )
 
 // question is one request to both servers, and reply what either answers.
@@ -38,6 +39,7 @@ var compared = []string{
 // TestWorkerAgrees runs the generated Worker in Chromium, whose Request, Response and ES modules are those of the
 // web platform, and compares every answer with the Server's. It keeps runtime.js and plan.Route the same.
 func TestWorkerAgrees(t *testing.T) {
+	browsertest.Need(t)
 	for _, env := range []string{"preview", "production"} {
 		t.Run(env, func(t *testing.T) {
 			host := "http://preview-todo.localhost"

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"overskill/internal/testing/browsertest"
 )
 
 func kill(t *testing.T, p *process) {
@@ -22,6 +24,7 @@ func kill(t *testing.T, p *process) {
 
 // TestOrphans starts this test binary again as a process that holds a browser, kills it, and looks for what stays.
 func TestOrphans(t *testing.T) {
+	browsertest.Need(t)
 	const key = "SMOKE_TEST_PROFILES"
 	if dir := os.Getenv(key); dir != "" {
 		b, err := newBrowser(Config{Profiles: dir, Parallel: 1, Idle: time.Hour}, mustFind(t), "127.0.0.1:9")

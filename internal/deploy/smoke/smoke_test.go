@@ -20,6 +20,7 @@ import (
 
 	"overskill/internal/fault"
 	"overskill/internal/model"
+	"overskill/internal/testing/browsertest"
 )
 
 // site is an app as a Worker would serve it, from a map of its files.
@@ -132,6 +133,7 @@ func errorsOf(r Report) (out []model.Diagnostic) {
 }
 
 func TestVerify(t *testing.T) {
+	browsertest.Need(t)
 	c := newChecker(t, Config{})
 	tests := map[string]struct {
 		site   site
@@ -191,6 +193,7 @@ func TestVerify(t *testing.T) {
 
 // TestAppearsLate is a network that takes a moment to show a new version everywhere.
 func TestAppearsLate(t *testing.T) {
+	browsertest.Need(t)
 	c := newChecker(t, Config{Appear: 5 * time.Second})
 	var asked atomic.Int32
 	s := app(good)
@@ -208,6 +211,7 @@ func TestAppearsLate(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
+	browsertest.Need(t)
 	c := newChecker(t, Config{})
 	r, err := c.Verify(t.Context(), serve(t, app(good)))
 	if err != nil {
@@ -226,6 +230,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestEndlessLoop(t *testing.T) {
+	browsertest.Need(t)
 	c := newChecker(t, Config{})
 	r, err := c.Verify(t.Context(), serve(t, app(good+`; setTimeout(() => { for (;;); }, 20)`)))
 	if err != nil {
@@ -240,6 +245,7 @@ func TestEndlessLoop(t *testing.T) {
 }
 
 func TestBrowserKilled(t *testing.T) {
+	browsertest.Need(t)
 	c := newChecker(t, Config{})
 	target := serve(t, app(good))
 	if _, err := c.Verify(t.Context(), target); err != nil {
@@ -258,6 +264,7 @@ func TestBrowserKilled(t *testing.T) {
 }
 
 func TestIdleBrowserEnds(t *testing.T) {
+	browsertest.Need(t)
 	profiles := t.TempDir()
 	c := newChecker(t, Config{Idle: 50 * time.Millisecond, Profiles: profiles})
 	target := serve(t, app(good))
@@ -279,6 +286,7 @@ func TestIdleBrowserEnds(t *testing.T) {
 }
 
 func TestParallel(t *testing.T) {
+	browsertest.Need(t)
 	c := newChecker(t, Config{})
 	target := serve(t, app(`localStorage.n = 1 + Number(localStorage.n || 0);
 		document.getElementById("root").textContent = "Visit " + localStorage.n; document.title = localStorage.n`))
@@ -320,6 +328,7 @@ func TestBrowserThatDoesNotStart(t *testing.T) {
 }
 
 func TestCancelAndClose(t *testing.T) {
+	browsertest.Need(t)
 	c := newChecker(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	target := serve(t, site{extra: func(http.ResponseWriter, *http.Request) { cancel() }})
