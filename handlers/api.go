@@ -54,6 +54,9 @@ type apiVersionBody struct {
 	TokensInput  int64               `json:"ai_tokens_input"`
 	TokensOutput int64               `json:"ai_tokens_output"`
 	CostCents    int64               `json:"ai_cost_cents"`
+	CostMicros   int64               `json:"ai_cost_micros"`
+	Absorbed     int64               `json:"ai_absorbed_micros"`
+	Unpriced     int                 `json:"ai_unpriced"`
 	Model        string              `json:"ai_model_used"`
 	CreatedAt    time.Time           `json:"created_at"`
 	EndedAt      *time.Time          `json:"ended_at"`
@@ -171,7 +174,7 @@ func apiVersionOf(v model.Version) apiVersionBody {
 	out := apiVersionBody{
 		ID: v.ID, Number: v.Number, DisplayName: v.DisplayName, Status: v.Status, Error: v.Error, ErrorClass: v.ErrorClass,
 		ContentHash: v.ContentHash, BundleBytes: v.BundleBytes, TokensInput: v.AITokensInput, TokensOutput: v.AITokensOutput,
-		CostCents: v.AICostCents, Model: v.AIModelUsed, CreatedAt: v.CreatedAt,
+		CostCents: v.AICostCents, CostMicros: v.AICostMicros, Absorbed: v.AIAbsorbedMicros, Unpriced: v.AIUnpriced, Model: v.AIModelUsed, CreatedAt: v.CreatedAt,
 	}
 	if !v.EndedAt.IsZero() {
 		out.EndedAt = &v.EndedAt

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -86,10 +87,49 @@ func (b *browser) run(statement string) {
 	}
 }
 
+// visit leads to a path of the site.
+func (b *browser) visit(st *site, path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(st.base + path))
+}
+
+// signIn signs the owner of "harbour" in and leads on.
+func (b *browser) signIn(st *site, next string) {
+	b.t.Helper()
+	b.visit(st, "/signin?next="+url.QueryEscape(next))
+	b.run(`document.querySelector("#e").value = "mareike@harbour.example"; document.querySelector("#w").value = "correct horse"; document.querySelector("main form").requestSubmit()`)
+}
+
+// quiet fails the test if the browser complained.
+func (b *browser) quiet() {
+	b.t.Helper()
+	if heard := b.heard(); heard != "" {
+		b.t.Errorf("the browser says: %s", heard)
+	}
+}
+
 func (b *browser) heard() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return strings.Join(b.complaints, "\n")
+}
+
+// localSite is a site that a browser can visit.
+func localSite(t *testing.T) *site {
+	t.Helper()
+	st := newSite(t)
+	st.base = "http://localhost" + st.server.URL[strings.LastIndexByte(st.server.URL, ':'):]
+	return st
+}
+
+// happens changes an app and tells about it, as a worker does.
+func (s *services) happens(a *app, version int64, kind string, data any, change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if change != nil {
+		change()
+	}
+	s.emit(a, version, kind, data)
 }
 
 // finish makes the running turn of an app green.
@@ -126,8 +166,7 @@ func TestBuilderInABrowser(t *testing.T) {
 	a.PreviewURL = "http://preview-harbour.localhost" + port + "/"
 	b := newBrowser(t)
 
-	b.do(chromedp.Navigate(st.base + "/signin?next=/apps/harbour"))
-	b.run(`document.querySelector("#e").value = "mareike@harbour.example"; document.querySelector("#w").value = "correct horse"; document.querySelector("main form").requestSubmit()`)
+	b.signIn(st, "/apps/harbour")
 	b.until(`location.pathname === "/apps/harbour" && document.querySelector("#vers")?.textContent.includes("Building 1.0.2")`)
 	b.until(`/^\d/.test(document.querySelector(".steps li.now time").textContent)`)
 
@@ -164,20 +203,16 @@ func TestBuilderInABrowser(t *testing.T) {
 
 // The first green version brings the preview: the page began without an address to show.
 func TestFirstPreviewInABrowser(t *testing.T) {
-	st := newSite(t)
-	st.base = "http://localhost" + st.server.URL[strings.LastIndexByte(st.server.URL, ':'):]
+	st := localSite(t)
 	a := st.s.apps[0]
 	a.turns, a.HeadVersionID, a.PreviewURL = a.turns[2:], 0, ""
 	b := newBrowser(t)
-	b.do(chromedp.Navigate(st.base + "/signin?next=/apps/harbour"))
-	b.run(`document.querySelector("#e").value = "mareike@harbour.example"; document.querySelector("#w").value = "correct horse"; document.querySelector("main form").requestSubmit()`)
+	b.signIn(st, "/apps/harbour")
 	b.until(`document.querySelector("#no-preview")?.textContent.includes("being built")`)
 	st.s.mu.Lock()
 	a.PreviewURL = strings.Replace(st.base, "localhost", "preview-harbour.localhost", 1) + "/"
 	st.s.mu.Unlock()
 	st.s.finish(a)
 	b.until(`document.querySelector("#frame")?.src.includes("preview-harbour.localhost")`)
-	if heard := b.heard(); heard != "" {
-		t.Errorf("the browser says: %s", heard)
-	}
+	b.quiet()
 }

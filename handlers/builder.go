@@ -60,8 +60,12 @@ func (s *server) open(c echo.Context, tab string) (vm.Builder, []model.Version, 
 		b.Turns = append(b.Turns, vm.NewTurn(slug, t, vm.LiveBefore(versions, t.Version.ID), open, at))
 	}
 	var newest vm.Turn
-	if len(b.Turns) > 0 {
-		newest = b.Turns[len(b.Turns)-1]
+	if n := len(b.Turns); n > 0 {
+		b.Turns[n-1].Newest = true
+		newest = b.Turns[n-1]
+	}
+	if b.Picker, err = s.picker(c, slug); err != nil {
+		return vm.Builder{}, nil, err
 	}
 	b.Bar = vm.NewVersionBar(app, versions, newest)
 	return b, versions, nil
@@ -109,9 +113,15 @@ func (s *server) codeTab(c echo.Context) error {
 	}
 	number := numberOf(versions, files, c.QueryParam("v"))
 	b.Code.Versions = vm.NewVersionItems(b.App, versions, number, "code", now())
+	vm.MarkQuestions(b.Code.Versions, b.Turns)
 	b.Code.Shown = shownItem(b.Code.Versions)
 	b.Code.Path = orElse(c.QueryParam("path"), vm.FirstFile(files))
-	b.Code.Tree, b.Code.Changed = vm.NewTree(b.App.Slug, number, b.Code.Path, files)
+	locked, err := s.Builder.Locks(c.Request().Context(), me(c), b.App.Slug)
+	if err != nil {
+		return err
+	}
+	b.Code.Lock.On = slices.Contains(locked, b.Code.Path)
+	b.Code.Tree, b.Code.Changed = vm.NewTree(b.App.Slug, number, b.Code.Path, files, locked)
 	if len(files) > 0 && b.Code.Path != "" {
 		if err := s.openFile(c, &b.Code, b.App.Slug, number, files); err != nil {
 			return err
@@ -129,6 +139,7 @@ func (s *server) openFile(c echo.Context, code *vm.Code, slug, number string, fi
 	if code.Gone = files[i].Action == "delete"; code.Gone {
 		return nil
 	}
+	code.Lock.Able = true
 	content, err := s.Builder.File(c.Request().Context(), me(c), slug, number, code.Path)
 	if err != nil {
 		return err
@@ -201,6 +212,7 @@ func (s *server) changesTab(c echo.Context) error {
 			return err
 		}
 		b.Changes.Versions = vm.NewVersionItems(b.App, versions, v.Number, "changes", now())
+		vm.MarkQuestions(b.Changes.Versions, b.Turns)
 		b.Changes.Shown = shownItem(b.Changes.Versions)
 		b.Changes.Error = v.Error
 		b.Changes.Files, b.Changes.Added, b.Changes.Removed = vm.NewFileChanges(diffs)
@@ -223,6 +235,7 @@ func (s *server) logsTab(c echo.Context) error {
 			return err
 		}
 		b.Logs.Versions = vm.NewVersionItems(b.App, versions, v.Number, "logs", now())
+		vm.MarkQuestions(b.Logs.Versions, b.Turns)
 		b.Logs.Shown, b.Logs.Follows, b.Logs.Lines = shownItem(b.Logs.Versions), !v.Status.Ended(), vm.NewLogLines(lines)
 	}
 	return s.show(c, http.StatusOK, b)
@@ -255,10 +268,11 @@ func (s *server) logsText(c echo.Context) error {
 }
 
 func (s *server) settingsTab(c echo.Context) error {
-	return s.showSettings(c, http.StatusOK, vm.Form{})
+	return s.showSettings(c, http.StatusOK, vm.Form{}, vm.Form{})
 }
 
-func (s *server) showSettings(c echo.Context, status int, form vm.Form) error {
+// showSettings prints the tab; form and chosen are what came back of the name and of the choice of the model.
+func (s *server) showSettings(c echo.Context, status int, form, chosen vm.Form) error {
 	b, versions, err := s.open(c, "settings")
 	if err != nil {
 		return err
@@ -266,7 +280,7 @@ func (s *server) showSettings(c echo.Context, status int, form vm.Form) error {
 	if form.Error == "" {
 		form.Name = b.App.Name
 	}
-	b.Settings = vm.Settings{Form: form, Host: s.previewHost(c, b.App), Number: b.Bar.Live}
+	b.Settings = vm.Settings{Form: form, Model: chosen, Host: s.previewHost(c, b.App), Number: b.Bar.Live}
 	if b.Settings.Number == "" && len(versions) > 0 && versions[0].Status.Ended() {
 		b.Settings.Number = versions[0].Number
 	}
@@ -280,7 +294,7 @@ func (s *server) rename(c echo.Context) error {
 		err = s.Builder.Rename(c.Request().Context(), me(c), slug, name)
 	}
 	if rejected(err) {
-		return s.showSettings(c, fault.HTTPStatus(fault.KindOf(err)), vm.Form{Name: name, Error: fault.Text(err)})
+		return s.showSettings(c, fault.HTTPStatus(fault.KindOf(err)), vm.Form{Name: name, Error: fault.Text(err)}, vm.Form{})
 	}
 	if err != nil {
 		return err

@@ -98,6 +98,7 @@ func (s *server) fragments(c echo.Context, t model.Turn) error {
 	// Only the newest turn is printed open, as on the page.
 	newest := len(versions) == 0 || versions[0].ID == t.Version.ID
 	turn := vm.NewTurn(slug, t, vm.LiveBefore(versions, t.Version.ID), newest, now())
+	turn.Newest = newest
 	running := len(versions) > 0 && !versions[0].Status.Ended()
 	return render(c, http.StatusOK, part.Fragments(vm.NewVersionBar(app, versions, turn), turn, running))
 }

@@ -19,7 +19,7 @@ import (
 	"overskill/internal/model"
 )
 
-// services is an in-memory implementation of the two interfaces that the web face asks: real enough to use
+// services is an in-memory implementation of the three interfaces that the web face asks: real enough to use
 // the whole interface on, and with the same answers to bad input.
 type services struct {
 	mu       sync.Mutex
@@ -29,6 +29,7 @@ type services struct {
 	apps     []*app
 	nextID   int64
 	changed  chan struct{} // closed and replaced when an event is added
+	models   *connected
 	ready    error
 	broken   error // what every call about apps fails with, when set
 }
@@ -37,6 +38,7 @@ type app struct {
 	model.App
 	turns  []model.Turn // oldest first
 	files  map[int64]map[string]string
+	locks  []string
 	logs   []model.LogEvent
 	events []model.Event
 }
@@ -44,7 +46,7 @@ type app struct {
 const promptLimit = 20_000 // characters
 
 func newServices() *services {
-	return &services{sessions: map[string]int64{}, prompts: map[string]string{}, changed: make(chan struct{}), nextID: 1}
+	return &services{sessions: map[string]int64{}, prompts: map[string]string{}, changed: make(chan struct{}), nextID: 1, models: newConnected()}
 }
 
 func (s *services) id() int64 { s.nextID++; return s.nextID }

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -131,4 +132,57 @@ func (s *services) running(a *app, u model.User, at time.Time) {
 		a.logs = append(a.logs, e)
 		s.emit(a, t.Version.ID, model.EventLog, e)
 	}
+}
+
+// workshop adds an app whose turns were written by a model: one that was mended, one that failed, and one that
+// ends with a question.
+func workshop(s *services, u model.User, at time.Time) *app {
+	a := &app{App: model.App{
+		ID: s.id(), CreatedBy: u.ID, Slug: "workshop", Name: "Workshop", Prompt: "Track bike repairs", Status: model.AppGenerated,
+		CreatedAt: at.Add(-2 * time.Hour), UpdatedAt: at,
+	}, files: map[int64]map[string]string{}}
+	s.apps = append(s.apps, a)
+
+	mended := s.past(a, u, at.Add(-90*time.Minute), "Track bike repairs with a price and a due date.", model.VersionGreen)
+	mended.Version.AIModelUsed, mended.Version.AITokensInput, mended.Version.AITokensOutput = "claude-sonnet-5-5", 36_104, 3_912
+	mended.Version.AICostMicros, mended.Version.AIAbsorbedMicros = 64_800, 21_300
+	mended.Reply.Content = "Repairs have a price, a due date and a status."
+	mended.Fixes = []model.FixEvent{{VersionID: mended.Version.ID, File: "src/components/RepairRow.tsx", Text: "FilePdf is not in lucide-react. The nearest icon is used: FileText."}}
+	mended.Recoveries = []model.Message{recoveryOf(1, "type", "src/pages/Repairs.tsx has no property due on the type Repair.")}
+	a.HeadVersionID = mended.Version.ID
+
+	failed := s.past(a, u, at.Add(-30*time.Minute), "Send a text message when a repair is done.", model.VersionFailed)
+	v := &failed.Version
+	v.AIModelUsed, v.AITokensInput, v.AITokensOutput, v.AICostMicros, v.AIAbsorbedMicros = "claude-sonnet-5-5", 81_020, 6_200, 4_000, 41_000
+	v.Error = "src/lib/sms.ts needs the package sms-gate, and it does not exist. The same error came back after an attempt to fix it, so it was stopped. The attempt was not billed."
+	v.ErrorClass = "missing_package"
+	for i, name := range []string{"RepairRow", "RepairList", "Home", "Customers"} {
+		failed.Fixes = append(failed.Fixes, model.FixEvent{VersionID: v.ID, File: "src/pages/" + name + ".tsx", Text: fmt.Sprintf("The import of %s had the wrong path.", stageNames[i])})
+	}
+	failed.Recoveries = []model.Message{
+		recoveryOf(1, "missing_package", "src/lib/sms.ts needs the package sms-gateway, and it does not exist."),
+		recoveryOf(2, "missing_package", "src/lib/sms.ts needs the package sms-gate, and it does not exist."),
+	}
+
+	asked := s.past(a, u, at.Add(-2*time.Minute), "Let customers pay.", model.VersionUnchanged)
+	asked.Stages, asked.Tools = asked.Stages[:4], asked.Tools[:1]
+	asked.Version.AIModelUsed, asked.Version.AIUnpriced, asked.Version.AITokensInput, asked.Version.AITokensOutput = "qwen3-coder:30b", 1, 9_400, 210
+	asked.Reply.Content = "Which payments should it take?"
+	asked.Reply.Metadata = metadata(model.Question{Type: model.AskedQuestion, Text: asked.Reply.Content, Choices: []string{"Cash only, marked as paid", "A payment link by e-mail", "Both"}})
+	return a
+}
+
+func recoveryOf(attempt int, class, sentence string) model.Message {
+	return model.Message{
+		Role: model.RoleUser, Content: "The app does not build.\n\n" + sentence + "\n\nsrc/pages/Repairs.tsx:\n  12 | const due = repair.due\n",
+		Metadata: metadata(model.RecoveryNote{Type: model.ErrorRecovery, Attempt: attempt, ErrorClass: class, Error: sentence, Signature: class, BillingIgnore: true}),
+	}
+}
+
+func metadata(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
 }

@@ -1,4 +1,4 @@
-// Package handlers is the web face: it turns requests into calls of two services and their answers into
+// Package handlers is the web face: it turns requests into calls of three services and their answers into
 // pages, fragments, event streams and JSON.
 //
 // routes.go is the whole map. A handler reads its input, calls a service, and returns an error or a view;
@@ -23,6 +23,7 @@ import (
 type Deps struct {
 	Accounts Accounts
 	Builder  Builder
+	Models   Models
 	Apps     http.Handler                    // serves generated apps on their own hosts
 	AppHost  func(host string) bool          // reports whether a Host header, port included, is a generated app's
 	BaseURL  func(r *http.Request) string    // where people reach the builder, such as https://example.org, without a final slash
@@ -65,6 +66,8 @@ func New(d Deps) *echo.Echo {
 	apps.GET("/:slug/logs.txt", s.logsText)
 	apps.GET("/:slug/settings", s.settingsTab)
 	apps.POST("/:slug/settings", s.rename)
+	apps.POST("/:slug/model", s.setAppModel)
+	apps.POST("/:slug/locks", s.setLock)
 	apps.POST("/:slug/messages", s.postMessage)
 	apps.POST("/:slug/stop", s.stop)
 	apps.POST("/:slug/delete", s.deleteApp)
@@ -75,16 +78,34 @@ func New(d Deps) *echo.Echo {
 	apps.GET("/:slug/export.zip", s.export)
 	apps.GET("/:slug/events", s.events)
 
+	team := e.Group("/team/settings", s.signedIn, s.ofMyTeam)
+	s.modelRoutes(team)
+	team.POST("/default", s.setDefaultModel)
+	admin := e.Group("/admin/models", s.signedIn, s.administrators)
+	s.modelRoutes(admin)
+	admin.POST("/local", s.approveLocal)
+
 	api := e.Group("/api/v1", s.bearer)
 	api.POST("/apps", s.apiCreateApp)
 	api.GET("/apps", s.apiApps)
 	api.GET("/apps/:slug", s.apiApp)
 	api.POST("/apps/:slug/messages", s.apiPostMessage)
 	api.POST("/apps/:slug/stop", s.apiStop)
+	api.GET("/apps/:slug/model", s.apiAppModel)
+	api.PUT("/apps/:slug/model", s.apiSetAppModel)
 	api.GET("/apps/:slug/versions", s.apiVersions)
 	api.GET("/apps/:slug/files", s.apiFiles)
 	api.GET("/apps/:slug/files/*", s.apiFile)
 	api.GET("/apps/:slug/events", s.events)
 	api.GET("/apps/:slug/export.zip", s.export)
+	api.GET("/models", s.apiModels)
 	return e
+}
+
+// modelRoutes are the same for a team and for the instance; the group says whose they are (teamKey).
+func (s *server) modelRoutes(g *echo.Group) {
+	g.GET("", s.modelsPage)
+	g.POST("", s.connect)
+	g.POST("/test", s.testModel)
+	g.POST("/connections/:id/delete", s.disconnect)
 }

@@ -50,6 +50,7 @@ type Builder interface {
 	AppWriter
 	TurnReader
 	VersionReader
+	FileLocks
 	Stream
 }
 
@@ -91,10 +92,59 @@ type VersionReader interface {
 	Screenshot(ctx context.Context, u model.User, slug, number string) ([]byte, error) // PNG
 }
 
+// FileLocks keep files from being changed by the author.
+type FileLocks interface {
+	// Locks lists the paths that are locked, sorted.
+	Locks(ctx context.Context, u model.User, slug string) ([]string, error)
+	// SetLock locks a file of the newest version, or opens it again. What is so already is no error.
+	SetLock(ctx context.Context, u model.User, slug, path string, on bool) error
+}
+
 // Stream reads what happens.
 type Stream interface {
 	// Events replays the events after an id and then follows, until ctx ends or emit fails.
 	Events(ctx context.Context, u model.User, slug string, after int64, emit func(model.Event) error) error
 	LastEventID(ctx context.Context, u model.User, slug string) (int64, error)
 	Logs(ctx context.Context, u model.User, slug string, versionID int64) ([]model.LogEvent, error)
+}
+
+// Models is what the web face asks about who writes the code. A model is named by a reference, see
+// model.Connection. A team of 0 is the instance, which only administrators may see and change.
+type Models interface {
+	AppModels
+	Connections
+	ModelChoice
+}
+
+// AppModels is the choice of one app.
+type AppModels interface {
+	// ModelOptions returns the app's own choice, "" when it leaves it to its team, and what it may be set to,
+	// the Composer included. It is asked for every page of the builder, so it waits for no provider.
+	ModelOptions(ctx context.Context, u model.User, slug string) (current string, options []model.ModelOption, err error)
+	// SetAppModel makes the choice; "" leaves it to the team. A model that cannot be used is fault.Invalid.
+	SetAppModel(ctx context.Context, u model.User, slug, reference string) error
+}
+
+// Connections are where models are.
+type Connections interface {
+	// MyTeam is the team whose settings u sees: the personal one.
+	MyTeam(ctx context.Context, u model.User) (int64, error)
+	Connections(ctx context.Context, u model.User, team int64) (model.TeamModels, error)
+	// Connect tries the connection and keeps it. What was entered wrong is fault.Invalid, a name that is taken
+	// fault.Conflict, a provider that does not answer fault.Unavailable.
+	Connect(ctx context.Context, u model.User, team int64, c model.NewConnection) (model.Connection, error)
+	// Disconnect forgets a connection and its key.
+	Disconnect(ctx context.Context, u model.User, team, id int64) error
+	// ApproveLocal connects the instance to a server that was found on this machine.
+	ApproveLocal(ctx context.Context, u model.User, baseURL string) error
+}
+
+// ModelChoice is the choice of a team.
+type ModelChoice interface {
+	// SetDefaultModel makes the choice for all apps that leave it to the team, which is not 0: the operator sets
+	// the default of the instance.
+	SetDefaultModel(ctx context.Context, u model.User, team int64, reference string) error
+	// TestModel asks a model to call a tool, which costs a few tokens, and keeps the result. A model that could
+	// not is fault.Invalid with the reason.
+	TestModel(ctx context.Context, u model.User, team int64, reference string) error
 }

@@ -54,7 +54,7 @@ func (c *Client) Enqueue(ctx context.Context, kind string, jobID int64, attempts
 	_, err = c.asynq.EnqueueContext(ctx, asynq.NewTask(kind, body),
 		asynq.Queue(QueueGeneration), asynq.TaskID(fmt.Sprintf("%d.%d", jobID, attempts)),
 		asynq.MaxRetry(0), // the row decides about another attempt
-		asynq.Timeout(30*time.Minute))
+		asynq.Timeout(45*time.Minute))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return nil
 	}

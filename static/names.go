@@ -4,9 +4,9 @@ package static
 
 const (
 	// AppCSS is the style of every page.
-	AppCSS = Prefix + "app-c8e411b4baf3.css"
+	AppCSS = Prefix + "app-217f33eb0a0b.css"
 	// AppJS is htmx and our own script.
-	AppJS = Prefix + "app-8789ab673f78.js"
+	AppJS = Prefix + "app-e6ad773c301d.js"
 	// FaviconSVG is the sign in the browser's tab.
 	FaviconSVG = Prefix + "favicon-4345c08f8b41.svg"
 	// ThemeJS sets the chosen theme before the first paint.

@@ -7,8 +7,11 @@ import (
 	appdata "overskill/internal/appdata/local"
 	"overskill/internal/builder"
 	site "overskill/internal/deploy/local"
+	"overskill/internal/fault"
+	"overskill/internal/llm"
 	"overskill/internal/model"
 	"overskill/internal/platform/store"
+	"overskill/internal/team/ledger"
 	"overskill/internal/toolchain"
 	"overskill/templates"
 )
@@ -75,4 +78,32 @@ type packages struct{ tools *toolchain.Toolchain }
 
 func (p packages) Package(ctx context.Context, name, version, integrity string, say func(model.LogLevel, string)) (string, error) {
 	return p.tools.Package(ctx, name, version, integrity, say)
+}
+
+// accounts shows the ledger to the builder.
+type accounts struct {
+	ledger     *ledger.Ledger
+	store      *store.Store
+	turnBudget int64 // micro-USD
+}
+
+func (a accounts) Meter(m llm.Model, c builder.Charge) llm.Model {
+	return a.ledger.Meter(m, ledger.About{
+		TeamID: c.App.TeamID, AppID: c.App.ID, AppSlug: c.App.Slug, VersionID: c.VersionID, MessageID: c.MessageID, UserID: c.UserID,
+		Purpose: c.Purpose, Attempt: c.Attempt,
+	})
+}
+
+func (a accounts) MayAbsorb(ctx context.Context) error { return a.ledger.MayAbsorb(ctx) }
+
+func (a accounts) MaySpend(ctx context.Context, versionID int64) error {
+	spent, _, err := a.store.SpentOn(ctx, versionID)
+	if err != nil {
+		return err
+	}
+	if a.turnBudget > 0 && spent >= a.turnBudget {
+		return fault.New(fault.RateLimited, "This request has cost $%.2f, and one may cost $%.2f (OVERSKILL_TURN_BUDGET). It was ended; ask for less at once.",
+			float64(spent)/1e6, float64(a.turnBudget)/1e6)
+	}
+	return nil
 }

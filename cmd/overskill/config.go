@@ -3,11 +3,14 @@ package main
 import (
 	"flag"
 	"io"
+	"math"
 	"net"
 	"net/url"
 	"path/filepath"
 	"runtime"
 	"strconv"
+
+	"overskill/internal/team/providers"
 )
 
 // config is everything that can be set from the outside.
@@ -22,19 +25,50 @@ type config struct {
 	chromium        string
 	web, worker     bool
 	concurrency     int // turns at once
+
+	getenv         func(string) string
+	cacheDir       string // of downloaded packages; "" is in dataDir
+	models         providers.Environment
+	turnBudget     dollars // that a turn may cost
+	recoveryBudget dollars // a month, that recovery may cost the instance
+}
+
+// toolchainDir is where packages and caches are.
+func (c config) toolchainDir() string {
+	if c.cacheDir != "" {
+		return c.cacheDir
+	}
+	return filepath.Join(c.dataDir, "toolchain")
 }
 
 // common declares the flags that every command has, with the environment as their default.
 func common(name string, getenv func(string) string) (*flag.FlagSet, *config) {
 	c := &config{
+		getenv:      getenv,
 		databaseURL: getenv("DATABASE_URL"), appsDatabaseURL: getenv("OVERSKILL_APPS_DATABASE_URL"), redisURL: getenv("REDIS_URL"),
 		baseDomain: or(getenv("OVERSKILL_BASE_DOMAIN"), "localhost"), publicURL: getenv("OVERSKILL_PUBLIC_URL"), chromium: getenv("OVERSKILL_CHROMIUM"),
 		concurrency: max(1, runtime.NumCPU()/2),
+		models: providers.Environment{
+			AnthropicKey: getenv("ANTHROPIC_API_KEY"), AnthropicBaseURL: getenv("ANTHROPIC_BASE_URL"),
+			OpenAIKey: getenv("OPENAI_API_KEY"), OpenAIBaseURL: getenv("OPENAI_BASE_URL"), Model: getenv("OVERSKILL_MODEL"),
+		},
 	}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // the error is printed by main, once
 	fs.StringVar(&c.dataDir, "data-dir", or(getenv("OVERSKILL_DATA_DIR"), "data"), "")
 	return fs, c
+}
+
+// dollars are kept as micro-USD, and written as 2.50.
+type dollars int64
+
+func (d *dollars) parse(name, text string) error {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(f >= 0 && f <= 1e6) {
+		return usageError(name + " must be an amount of US dollars, such as 2.50")
+	}
+	*d = dollars(math.Round(f * 1e6))
+	return nil
 }
 
 func parse(fs *flag.FlagSet, c *config, args []string) error {
@@ -43,6 +77,12 @@ func parse(fs *flag.FlagSet, c *config, args []string) error {
 	}
 	if fs.NArg() > 0 {
 		return usageError("unexpected argument " + strconv.Quote(fs.Arg(0)))
+	}
+	if err := c.turnBudget.parse("OVERSKILL_TURN_BUDGET", or(c.getenv("OVERSKILL_TURN_BUDGET"), "5")); err != nil {
+		return err
+	}
+	if err := c.recoveryBudget.parse("OVERSKILL_RECOVERY_BUDGET", or(c.getenv("OVERSKILL_RECOVERY_BUDGET"), "50")); err != nil {
+		return err
 	}
 	dir, err := filepath.Abs(c.dataDir)
 	if err != nil {

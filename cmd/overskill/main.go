@@ -5,6 +5,8 @@
 //	overskill migrate               bring the database up to date
 //	overskill user create           add an account
 //	overskill token create          print a new API token
+//	overskill generate              build one app from a prompt, without a server
+//	overskill evaluate              build many, and say how it went
 //
 // main.go reads arguments, environment and signals; wire.go is the only place where all parts meet.
 package main
@@ -61,6 +63,8 @@ const usageText = `Usage:
   overskill migrate [--data-dir DIR]                      bring the database up to date
   overskill user create --email E --password P [--admin]  add an account
   overskill token create --email E [--name N]             print a new API token
+  overskill generate PROMPT [--model M] [--out DIR]       build one app without a server, and write its source
+  overskill evaluate FILE [--model M] [--limit N]         build the prompts of a file; print success, cost and time
 
 Environment:
   OVERSKILL_ADDR               where to listen              (127.0.0.1:8080)
@@ -71,6 +75,11 @@ Environment:
   OVERSKILL_BASE_DOMAIN        apps live below this domain  (localhost)
   OVERSKILL_PUBLIC_URL         where people find the builder, if a proxy is in front
   OVERSKILL_CHROMIUM           the browser that checks apps (looked up in PATH)
+  ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, OPENAI_API_KEY, OPENAI_BASE_URL
+                               models for all teams; teams can have keys of their own
+  OVERSKILL_MODEL              the model of whoever chose none, such as claude-sonnet-5-5 or composer
+  OVERSKILL_TURN_BUDGET        US dollars that one request of a person may cost         (5)
+  OVERSKILL_RECOVERY_BUDGET    US dollars a month for repairs, which teams do not pay   (50; 0 is no limit)
 `
 
 // run is main without the process around it, so that tests can start the real program.
@@ -91,6 +100,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return serve(ctx, cfg, stdout, stderr)
 	case "migrate":
 		return migrate(ctx, rest, getenv, stdout)
+	case "generate":
+		return generate(ctx, rest, getenv, stdout, stderr)
+	case "evaluate":
+		return evaluate(ctx, rest, getenv, stdout, stderr)
 	case "user", "token":
 		if len(rest) == 0 || rest[0] != "create" {
 			return usageError(name + " knows one action: create")

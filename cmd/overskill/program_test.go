@@ -148,13 +148,16 @@ func freePort(t testing.TB) int {
 }
 
 // command runs another command of the binary on the same data directory.
-func (p *program) command(args ...string) (string, error) {
+func (p *program) command(args ...string) (string, error) { return p.run(p.cmd.Env, args...) }
+
+// run runs a command of the binary on the data directory; env nil is the test's own.
+func (p *program) run(env []string, args ...string) (string, error) {
 	path, err := binary()
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	cmd := exec.Command(path, append(args, "--data-dir", p.dir)...)
-	cmd.Env = p.cmd.Env
+	cmd.Env = env
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()

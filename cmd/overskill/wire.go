@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,7 +22,6 @@ import (
 	"overskill/internal/deploy/smoke"
 	"overskill/internal/fault"
 	"overskill/internal/filetree"
-	"overskill/internal/llm"
 	"overskill/internal/llm/composer"
 	"overskill/internal/model"
 	"overskill/internal/platform/embedded"
@@ -31,6 +29,8 @@ import (
 	"overskill/internal/platform/secret"
 	"overskill/internal/platform/store"
 	"overskill/internal/team/account"
+	"overskill/internal/team/ledger"
+	"overskill/internal/team/providers"
 	"overskill/internal/toolchain"
 	"overskill/jobs"
 	"overskill/templates"
@@ -63,50 +63,14 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		}
 		undo.add(func() { _ = lock.Release() })
 	}
-
-	var listener net.Listener
-	if c.web {
-		if listener, err = net.Listen("tcp", c.addr); err != nil {
-			return fault.Wrap(err, fault.Conflict, "Cannot listen on %s. Is something else there? Choose another --addr.", c.addr)
-		}
-		undo.add(func() { _ = listener.Close() })
-	}
-
-	tools, err := toolchain.New(toolchain.Config{Dir: filepath.Join(c.dataDir, "toolchain"), MaxBuilds: c.concurrency, Log: log})
-	if err != nil {
-		return err
-	}
-	undo.add(func() { _ = tools.Close() })
-
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	databases, err := openDatabases(ctx, c, tools, stdout, cancel, &undo)
+	p, dbs, err := launch(ctx, c, log, stdout, cancel, &undo)
 	if err != nil {
 		return err
-	}
-	redisURL, err := openRedis(c, &undo)
-	if err != nil {
-		return err
-	}
-	p, err := assemble(ctx, c, tools, databases, redisURL, listener, log, &undo)
-	if err != nil {
-		return err
-	}
-	if databases.ours {
-		if err := p.store.ReleaseJobs(ctx); err != nil { // nobody else can be running them
-			return err
-		}
-	}
-	if c.worker {
-		if err := p.startWorker(ctx, c, redisURL, log, &undo); err != nil {
-			return err
-		}
-	}
-	if c.web {
-		undo.add(startWeb(ctx, p, listener, log, cancel))
 	}
 	if lock != nil {
-		err := lock.Announce(embedded.Running{Address: p.baseURL, DatabaseURL: databases.main, AppsDatabaseURL: databases.apps})
+		err := lock.Announce(embedded.Running{Address: p.baseURL, DatabaseURL: dbs.main, AppsDatabaseURL: dbs.apps})
 		if err != nil {
 			return err
 		}
@@ -126,79 +90,49 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	return nil
 }
 
-// databases are where the builder and the live apps keep their rows.
-type databases struct {
-	main, apps string
-	ours       bool // the embedded one: no other process uses it
-}
-
-func openDatabases(ctx context.Context, c config, tools *toolchain.Toolchain, stdout io.Writer, cancel context.CancelCauseFunc, undo *closers) (databases, error) {
-	if c.databaseURL == "" {
-		pg, err := embedded.StartPostgres(ctx, embedded.Config{
-			Dir: filepath.Join(c.dataDir, "postgres"), Packages: packages{tools}, Progress: progress(stdout),
-		})
-		if err != nil {
-			return databases{}, err
+// launch starts everything that c asks for. What it started is undone by undo, also after an error; cancel is called
+// when a part ends that everything needs.
+func launch(ctx context.Context, c config, log *slog.Logger, stdout io.Writer, cancel context.CancelCauseFunc, undo *closers) (*program, databases, error) {
+	var listener net.Listener
+	var err error
+	if c.web {
+		if listener, err = net.Listen("tcp", c.addr); err != nil {
+			return nil, databases{}, fault.Wrap(err, fault.Conflict, "Cannot listen on %s. Is something else there? Choose another --addr.", c.addr)
 		}
-		undo.add(func() { stopPostgres(pg) })
-		go func() {
-			select {
-			case <-pg.Done():
-				cancel(fault.New(fault.Unavailable, "Postgres ended unexpectedly; its log is in %s.", filepath.Join(c.dataDir, "postgres")))
-			case <-ctx.Done():
-			}
-		}()
-		return databases{main: pg.URL(embedded.MainDatabase), apps: pg.URL(embedded.AppsDatabase), ours: true}, nil
+		undo.add(func() { _ = listener.Close() })
 	}
-	apps := c.appsDatabaseURL
-	if apps == "" {
-		u, err := url.Parse(c.databaseURL)
-		if err != nil {
-			return databases{}, fault.Wrap(err, fault.Invalid, "DATABASE_URL cannot be read.")
-		}
-		u.Path += "_apps"
-		apps = u.String()
-		if err := store.EnsureDatabase(ctx, c.databaseURL, strings.TrimPrefix(u.Path, "/")); err != nil {
-			return databases{}, err
+	tools, err := toolchain.New(toolchain.Config{Dir: c.toolchainDir(), MaxBuilds: c.concurrency, Log: log})
+	if err != nil {
+		return nil, databases{}, err
+	}
+	undo.add(func() { _ = tools.Close() })
+
+	dbs, err := openDatabases(ctx, c, tools, stdout, cancel, undo)
+	if err != nil {
+		return nil, dbs, err
+	}
+	redisURL, err := openRedis(c, undo)
+	if err != nil {
+		return nil, dbs, err
+	}
+	p, err := assemble(ctx, c, tools, dbs, redisURL, listener, log, undo)
+	if err != nil {
+		return nil, dbs, err
+	}
+	if dbs.ours {
+		if err := p.store.ReleaseJobs(ctx); err != nil { // nobody else can be running them
+			return nil, dbs, err
 		}
 	}
-	return databases{main: c.databaseURL, apps: apps}, nil
-}
-
-// startPostgres starts the embedded Postgres for a short-lived command.
-func startPostgres(ctx context.Context, c config, stdout io.Writer) (*embedded.Postgres, func(), error) {
-	tools, err := toolchain.New(toolchain.Config{Dir: filepath.Join(c.dataDir, "toolchain")})
-	if err != nil {
-		return nil, nil, err
+	if c.worker {
+		if err := p.startWorker(ctx, c, redisURL, log, undo); err != nil {
+			return nil, dbs, err
+		}
 	}
-	pg, err := embedded.StartPostgres(ctx, embedded.Config{
-		Dir: filepath.Join(c.dataDir, "postgres"), Packages: packages{tools}, Progress: progress(stdout),
-	})
-	if err != nil {
-		_ = tools.Close()
-		return nil, nil, err
+	if c.web {
+		undo.add(startWeb(ctx, p, listener, log, cancel))
 	}
-	return pg, func() { stopPostgres(pg); _ = tools.Close() }, nil
-}
-
-func stopPostgres(pg *embedded.Postgres) {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-	defer cancel()
-	if err := pg.Stop(ctx); err != nil {
-		slog.Error("stop postgres", "error", err)
-	}
-}
-
-func openRedis(c config, undo *closers) (string, error) {
-	if c.redisURL != "" {
-		return c.redisURL, nil
-	}
-	r, err := embedded.StartRedis()
-	if err != nil {
-		return "", err
-	}
-	undo.add(r.Close)
-	return r.URL(), nil
+	return p, dbs, nil
 }
 
 // program is everything that is assembled once and used by web and worker.
@@ -207,6 +141,8 @@ type program struct {
 	accounts *account.Service
 	service  *builder.Service
 	runner   *builder.Runner
+	ledger   *ledger.Ledger
+	models   *providers.Providers
 	bus      *events.Bus
 	queue    *jobs.Client
 	tools    *toolchain.Toolchain
@@ -271,11 +207,18 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 	undo.add(func() { _ = check.Close() })
 
 	p.accounts = account.New(p.store, time.Now)
+	p.ledger = ledger.New(ledger.Config{Store: p.store, Now: time.Now, Log: log, AbsorbedCapMicros: int64(c.recoveryBudget)})
+	p.models = providers.New(providers.Config{
+		Store: p.store, Key: key, Environment: c.models, Composer: composer.New(), Meter: meterTests(p.ledger), Now: time.Now, Log: log,
+		Detect: localServers,
+	})
+	if err := p.models.Validate(ctx); err != nil {
+		return nil, err
+	}
 	p.service = builder.NewService(builder.ServiceConfig{
 		Store: p.store, Queue: p.queue, Bus: p.bus, Log: log, PreviewURL: p.previewURL(c),
 		Cleanup: func(ctx context.Context, app model.App) error { return data.Drop(ctx, app.ID) },
 	})
-	composer := composer.New()
 	p.runner = builder.NewRunner(builder.RunnerConfig{
 		Store: p.store, Bus: p.bus, Log: log, Tools: tools, Packages: tools, Data: appData{data}, Site: p.site, Verifier: check,
 		Foundation: foundation{}, Fill: fill,
@@ -283,7 +226,7 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 			keys, err := data.Keys(appID)
 			return keys.Anon, err
 		},
-		Models:       func(context.Context, model.App) (llm.Model, error) { return composer, nil },
+		Models: p.models.Model, Accounts: accounts{p.ledger, p.store, int64(c.turnBudget)},
 		PreviewURL:   p.previewURL(c),
 		CandidateURL: p.candidateURL(c),
 	})
@@ -344,6 +287,7 @@ func (p *program) startWorker(ctx context.Context, c config, redisURL string, lo
 	undo.add(server.Stop)
 	go jobs.Sweep(ctx, p.store, p.queue, log)
 	go p.tidy(ctx, log)
+	go p.settle(ctx, log)
 	go func() {
 		for versionID := range p.bus.SubscribeStops(ctx) {
 			p.runner.StopVersion(versionID)
@@ -355,7 +299,7 @@ func (p *program) startWorker(ctx context.Context, c config, redisURL string, lo
 // startWeb serves HTTP and returns what stops it. Open event streams end with the context.
 func startWeb(ctx context.Context, p *program, listener net.Listener, log *slog.Logger, cancel context.CancelCauseFunc) func() {
 	h := handlers.New(handlers.Deps{
-		Accounts: p.accounts, Builder: p.service, Apps: p.site, AppHost: p.site.Holds, Log: log,
+		Accounts: p.accounts, Builder: p.service, Models: models{p.models, p.store}, Apps: p.site, AppHost: p.site.Holds, Log: log,
 		BaseURL: func(*http.Request) string { return p.baseURL },
 		Ready: func(ctx context.Context) error {
 			return errors.Join(p.store.Ping(ctx), p.redis.Ping(ctx).Err())
@@ -394,6 +338,20 @@ func (p *program) tidy(ctx context.Context, log *slog.Logger) {
 		}
 		if err != nil && ctx.Err() == nil {
 			log.ErrorContext(ctx, "tidy deployments", "error", err)
+		}
+	}
+}
+
+// settle ends what killed processes left open in the ledger, now and every few minutes.
+func (p *program) settle(ctx context.Context, log *slog.Logger) {
+	for {
+		if _, err := p.ledger.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.ErrorContext(ctx, "settle open requests", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Minute):
 		}
 	}
 }

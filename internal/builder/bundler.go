@@ -4,32 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"overskill/internal/builder/pipeline"
-	"overskill/internal/builder/repair"
 	"overskill/internal/deploy/plan"
+	"overskill/internal/fault"
 	"overskill/internal/filetree"
 	"overskill/internal/model"
 	"overskill/internal/toolchain"
 )
-
-// reviewer is the pipeline's Reviewer.
-type reviewer struct{}
-
-func (reviewer) Validate(tree filetree.Tree) []model.Diagnostic { return repair.Validate(tree) }
-
-func (reviewer) Fix(tree filetree.Tree, problems []model.Diagnostic) (filetree.Tree, []string) {
-	tree, fixed := repair.Fix(tree, problems)
-	var lines []string
-	for _, f := range fixed {
-		lines = append(lines, f.File+": "+f.What)
-	}
-	return tree, lines
-}
 
 // bundler is the pipeline's Bundler: the toolchain's dist, planned for the deployment.
 type bundler struct {
@@ -38,20 +25,11 @@ type bundler struct {
 }
 
 func (b bundler) Bundle(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) (pipeline.Bundle, error) {
-	anon, err := b.keys(s.App.ID)
+	input, err := b.input(s, r)
 	if err != nil {
 		return pipeline.Bundle{}, err
 	}
-	dist, err := b.tools.Build(ctx, toolchain.BuildInput{
-		Tree: s.Tree, Mode: toolchain.Production, Progress: r.Progress,
-		Env: map[string]string{
-			"VITE_APP_ID": strconv.FormatInt(s.App.ID, 10),
-			// The app's data is served at the app's own address: relative, so that the same bundle runs
-			// wherever it is deployed.
-			"VITE_SUPABASE_URL":      "/",
-			"VITE_SUPABASE_ANON_KEY": anon,
-		},
-	})
+	dist, err := b.tools.Build(ctx, input)
 	var problems *toolchain.ProblemsError
 	if errors.As(err, &problems) {
 		return pipeline.Bundle{}, r.Diagnostics(problems.Diagnostics)
@@ -77,6 +55,41 @@ func (b bundler) Bundle(ctx context.Context, s *pipeline.State, r *pipeline.Repo
 	}
 	r.Info("Worker: %s of 900,000 bytes", thousands(p.WorkerBytes))
 	return pipeline.Bundle{Hash: p.Hash, Bytes: p.WorkerBytes, Assets: p.Hashes(), Payload: p}, nil
+}
+
+func (b bundler) input(s *pipeline.State, r *pipeline.Reporter) (toolchain.BuildInput, error) {
+	anon, err := b.keys(s.App.ID)
+	return toolchain.BuildInput{
+		Tree: s.Tree, Mode: toolchain.Production, Progress: r.Progress,
+		Env: map[string]string{
+			"VITE_APP_ID": strconv.FormatInt(s.App.ID, 10),
+			// The app's data is served at the app's own address: relative, so that the same bundle runs
+			// wherever it is deployed.
+			"VITE_SUPABASE_URL":      "/",
+			"VITE_SUPABASE_ANON_KEY": anon,
+		},
+	}, err
+}
+
+// locate says in terms of the source what a browser said in terms of the bundle. What cannot be located stays as it is.
+func (b bundler) locate(ctx context.Context, s *pipeline.State, r *pipeline.Reporter, served plan.Plan, found []model.Diagnostic) []model.Diagnostic {
+	if !slices.ContainsFunc(found, func(d model.Diagnostic) bool { return d.Class == "runtime" && !d.Warning }) {
+		return found
+	}
+	input, err := b.input(s, r)
+	if err != nil {
+		return found
+	}
+	files := map[string][]byte{}
+	for _, a := range served.Assets {
+		files[strings.TrimPrefix(a.Path, "/")] = a.Content
+	}
+	located, err := b.tools.Locate(ctx, input, files, found)
+	if err != nil {
+		r.Warn("The places of the errors in the source could not be found: %v", err)
+		return found
+	}
+	return located
 }
 
 func thousands(n int64) string {
@@ -150,7 +163,7 @@ func migrationCheck(data AppData, fill func(model.App, []byte) []byte) func(cont
 		ms := append(migrations(base, app, fill), Migration{Name: name, SQL: string(fill(app, []byte(sql)))})
 		err := data.Check(ctx, app.ID, ms)
 		if d, ok := data.Diagnose(err); ok {
-			return errors.New(strings.TrimSpace(pipeline.Describe(d) + " " + d.Cure))
+			return fault.New(fault.Invalid, "%s", strings.TrimSpace(pipeline.Describe(d)+" "+d.Cure))
 		}
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"overskill/internal/builder/agent"
 	"overskill/internal/builder/pipeline"
 	"overskill/internal/filetree"
+	"overskill/internal/llm"
 	"overskill/internal/model"
 	"overskill/internal/platform/store"
 )
@@ -79,8 +80,7 @@ func (r *recorder) Log(stage string, level model.LogLevel, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		line = strings.ToValidUTF8(strings.ReplaceAll(line, "\x00", ""), "�")
-		r.pending = append(r.pending, model.LogEvent{VersionID: r.v.ID, Stage: stage, Level: level, Text: line, At: now})
+		r.pending = append(r.pending, model.LogEvent{VersionID: r.v.ID, Stage: stage, Level: level, Text: storable(line), At: now})
 	}
 	if r.timer == nil {
 		r.timer = time.AfterFunc(logDelay, func() {
@@ -89,6 +89,11 @@ func (r *recorder) Log(stage string, level model.LogLevel, text string) {
 			r.flush(ctx)
 		})
 	}
+}
+
+// storable drops what a text column cannot hold.
+func storable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
 }
 
 // flush writes the gathered log lines. It holds the lock while it writes, so that lines keep their order.
@@ -134,9 +139,46 @@ func (r *recorder) Done(ctx context.Context) (map[string]json.RawMessage, error)
 	return done, nil
 }
 
-// Recorded implements agent.Journal.
-func (r *recorder) Recorded(ctx context.Context) ([]model.ToolCall, error) {
-	return r.store.ToolCalls(ctx, r.v.ID)
+// Fixed implements pipeline.Recorder.
+func (r *recorder) Fixed(ctx context.Context, fixes []pipeline.Fix) error {
+	events := make([]model.FixEvent, len(fixes))
+	for i, f := range fixes {
+		events[i] = model.FixEvent{VersionID: r.v.ID, File: f.File, Text: f.What}
+	}
+	return r.published(ctx, r.store.AddFixes(ctx, r.v.AppID, events))
+}
+
+// Recovering implements pipeline.Recorder.
+func (r *recorder) Recovering(ctx context.Context, note model.RecoveryNote, text string) error {
+	return r.published(ctx, r.store.AddRecovery(ctx, r.v, note, storable(text)))
+}
+
+// Recoveries implements pipeline.Recorder.
+func (r *recorder) Recoveries(ctx context.Context) ([]model.Message, error) {
+	return r.store.Recoveries(ctx, r.v.ID)
+}
+
+// Load implements agent.Journal.
+func (r *recorder) Load(ctx context.Context) ([]llm.Message, []model.ToolCall, error) {
+	said, err := r.store.WhatWasSaid(ctx, r.v.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	calls, err := r.store.ToolCalls(ctx, r.v.ID)
+	return said, calls, err
+}
+
+// Say implements agent.Journal.
+func (r *recorder) Say(ctx context.Context, n int, m llm.Message) error {
+	return r.store.Said(ctx, r.v.ID, n, m)
+}
+
+// Activity implements agent.Journal. Nobody misses one that is lost.
+func (r *recorder) Activity(ctx context.Context, text string, thinking bool) {
+	err := r.store.ShowActivity(ctx, r.v.AppID, model.ActivityEvent{VersionID: r.v.ID, Text: storable(text), Thinking: thinking})
+	if err := r.published(ctx, err); err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "activity lost", "version_id", r.v.ID, "error", err)
+	}
 }
 
 // Record implements agent.Journal.

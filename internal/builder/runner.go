@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +25,7 @@ const (
 	// maxAttempts bounds how often a job that takes its worker down is tried again.
 	maxAttempts = 4
 	// turnTimeout ends a turn that hangs somewhere.
-	turnTimeout = 15 * time.Minute
+	turnTimeout = 30 * time.Minute
 )
 
 // errLost is the cause when another worker has taken a job over.
@@ -43,7 +45,7 @@ type Runner struct {
 }
 
 // partsFor returns the pipeline's parts for one version.
-type partsFor func(m llm.Model, rec *recorder) pipeline.Parts
+type partsFor func(m llm.Model, c Charge, rec *recorder) pipeline.Parts
 
 // Run takes a job to its end: the version is green, failed or stopped then. It returns an error only when
 // that could not be recorded, or when ctx ended; the job is then open again for the next worker. A job that
@@ -109,49 +111,59 @@ func (r *Runner) turn(ctx context.Context, job model.Job, v *model.Version, rec 
 	if s.Tree, err = r.store.Tree(ctx, v.ID); err != nil {
 		return err
 	}
-	if err := r.conversation(ctx, s); err != nil {
+	turn, err := r.conversation(ctx, s)
+	if err != nil {
 		return err
 	}
-	p := pipeline.New(pipeline.Stages(r.parts(m, rec)), time.Now)
-	if err := p.Run(ctx, s, rec); err != nil {
-		return err
+	charge := Charge{App: app, VersionID: v.ID, MessageID: turn.Request.ID, UserID: v.CreatedBy}
+	err = pipeline.New(r.parts(m, charge, rec), time.Now).Run(ctx, s, rec)
+	if errors.Is(err, pipeline.ErrAsked) {
+		return &asked{*s.Plan.Question}
 	}
-	return nil
+	return err
 }
+
+// asked ends a turn with a question to the person.
+type asked struct{ question model.Question }
+
+func (a *asked) Error() string { return "asked: " + a.question.Text }
 
 // conversation sets the request and what was said before it. While an app has no green version, its earlier
 // requests belong to the request: there is nothing yet that they could have changed.
-func (r *Runner) conversation(ctx context.Context, s *pipeline.State) error {
+func (r *Runner) conversation(ctx context.Context, s *pipeline.State) (model.Turn, error) {
 	turn, err := r.store.Turn(ctx, s.App.ID, s.Version.ID)
 	if err != nil {
-		return err
+		return turn, err
 	}
 	earlier, err := r.store.Conversation(ctx, s.App.ID, s.Version.ID)
 	if err != nil {
-		return err
+		return turn, err
 	}
 	s.Request = turn.Request.Content
 	if s.Base.Len() > 0 {
 		s.History = history(earlier)
-		return nil
+		return turn, nil
 	}
-	var asked []string
+	var said []string
 	for _, m := range earlier {
 		if m.Role == model.RoleUser && !isRestore(m) {
-			asked = append(asked, m.Content)
+			said = append(said, m.Content)
+		} else if q, ok := questionOf(m); ok {
+			said = append(said, "(You asked: "+q.Text+")")
 		}
 	}
-	for i := len(asked) - 1; i >= 0; i-- {
-		s.Request = asked[i] + "\n\n" + s.Request
-	}
-	return nil
+	s.Request = strings.Join(slices.Compact(append(said, s.Request)), "\n\n") // what was tried again is meant once
+	return turn, nil
 }
 
 // end records how the turn ended.
 func (r *Runner) end(ctx context.Context, job model.Job, v model.Version, rec *recorder, runErr error, log *slog.Logger) error {
 	status, text := model.JobDone, ""
 	var err error
+	var question *asked
 	switch {
+	case errors.As(runErr, &question):
+		err = r.store.AskPerson(ctx, v, question.question)
 	case runErr == nil:
 		app, aerr := r.store.App(ctx, v.AppID)
 		if aerr != nil {

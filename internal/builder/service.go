@@ -110,6 +110,32 @@ func (s *Service) Restore(ctx context.Context, u model.User, slug, number string
 	})
 }
 
+// Locks lists the files of an app that the author may not change.
+func (s *Service) Locks(ctx context.Context, u model.User, slug string) ([]string, error) {
+	app, err := s.store.AppBySlug(ctx, u, slug)
+	if err != nil {
+		return nil, err
+	}
+	locks, err := s.store.Locks(ctx, app.ID)
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(locks))
+	for i, l := range locks {
+		paths[i] = l.Path
+	}
+	return paths, nil
+}
+
+// SetLock keeps the author from changing a file, or lets it again.
+func (s *Service) SetLock(ctx context.Context, u model.User, slug, path string, on bool) error {
+	app, err := s.store.AppForEdit(ctx, u, slug)
+	if err != nil {
+		return err
+	}
+	return s.store.SetLock(ctx, app.ID, path, u.ID, on)
+}
+
 func (s *Service) startTurn(ctx context.Context, u model.User, slug string, t store.NewTurn) (model.Turn, error) {
 	app, err := s.store.AppForEdit(ctx, u, slug)
 	if err != nil {

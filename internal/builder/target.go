@@ -31,6 +31,7 @@ type target struct {
 	site         Site
 	verifier     Verifier
 	data         AppData
+	bundler      bundler
 	fill         func(model.App, []byte) []byte
 	candidateURL func(slug string, versionID int64) string
 }
@@ -72,6 +73,12 @@ func (t target) Verify(ctx context.Context, s *pipeline.State, r *pipeline.Repor
 	if report.Notice != "" {
 		r.Warn("%s", report.Notice)
 	}
+	for _, l := range report.Console {
+		r.Browser(logConsole, l.Level, l.Text)
+	}
+	for _, l := range report.Network {
+		r.Browser(logNetwork, l.Level, l.Text)
+	}
 	if len(report.Screenshot) > 0 {
 		if err := t.store.SaveScreenshot(ctx, s.Version.ID, report.Screenshot); err != nil {
 			return nil, err
@@ -86,8 +93,17 @@ func (t target) Verify(ctx context.Context, s *pipeline.State, r *pipeline.Repor
 	} else if len(report.Problems) == 0 {
 		return nil, fmt.Errorf("verification failed without saying why")
 	}
+	if p, ok := s.Bundle.Payload.(plan.Plan); ok {
+		return t.bundler.locate(ctx, s, r, p, report.Problems), nil
+	}
 	return report.Problems, nil
 }
+
+// The logs of what the browser said, beside those of the stages.
+const (
+	logConsole = "console"
+	logNetwork = "network"
+)
 
 // RunnerConfig is what turns are made with.
 type RunnerConfig struct {
@@ -106,6 +122,8 @@ type RunnerConfig struct {
 	AnonKey func(appID int64) (string, error)
 	// Models chooses who writes an app.
 	Models func(ctx context.Context, app model.App) (llm.Model, error)
+	// Accounts keep account of what that costs.
+	Accounts Accounts
 	// PreviewURL and CandidateURL are the addresses of an app's preview and of one version.
 	PreviewURL   func(slug string) string
 	CandidateURL func(slug string, versionID int64) string
@@ -114,18 +132,19 @@ type RunnerConfig struct {
 // NewRunner returns a Runner.
 func NewRunner(c RunnerConfig) *Runner {
 	r := &Runner{store: c.Store, bus: c.Bus, log: c.Log, model: c.Models, url: c.PreviewURL, running: map[int64]context.CancelCauseFunc{}}
-	r.parts = func(m llm.Model, rec *recorder) pipeline.Parts {
+	bundles := bundler{tools: c.Tools, keys: c.AnonKey}
+	r.parts = func(m llm.Model, charge Charge, rec *recorder) pipeline.Parts {
 		return pipeline.Parts{
 			Author: &author{
-				model: m, packages: c.Packages, store: c.Store, rec: rec, fill: c.Fill,
-				checkMigration: migrationCheck(c.Data, c.Fill),
+				model: m, accounts: c.Accounts, charge: charge, packages: c.Packages, store: c.Store, rec: rec, fill: c.Fill,
+				foundation: c.Foundation, checkMigration: migrationCheck(c.Data, c.Fill),
 			},
 			Foundation: c.Foundation,
-			Reviewer:   reviewer{},
-			Bundler:    bundler{tools: c.Tools, keys: c.AnonKey},
+			Reviewer:   reviewer{packages: c.Packages, exports: c.Tools.Exports, log: c.Log},
+			Bundler:    bundles,
 			Checker:    checker{tools: c.Tools, data: c.Data, fill: c.Fill},
 			Target: target{
-				store: c.Store, site: c.Site, verifier: c.Verifier, data: c.Data, fill: c.Fill, candidateURL: c.CandidateURL,
+				store: c.Store, site: c.Site, verifier: c.Verifier, data: c.Data, bundler: bundles, fill: c.Fill, candidateURL: c.CandidateURL,
 			},
 		}
 	}

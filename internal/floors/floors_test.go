@@ -43,11 +43,16 @@ var floor = map[string]int{
 	"internal/deploy/plan":             30,
 	"internal/llm/composer/compile":    30,
 	"internal/llm/composer/understand": 30,
+	"internal/builder/relevance":       30,
+	"internal/llm/anthropic":           35,
+	"internal/llm/openai":              35,
+	"internal/llm/catalog":             30,
 	"internal/llm":                     20,
 	"internal/llm/composer/spec":       20,
 	"migrations":                       20,
 	"static":                           20,
 	"templates":                        20,
+	"internal/netguard":                10,
 	"internal/filetree":                10,
 	"internal/model":                   5,
 	"internal/fault":                   0,
@@ -67,12 +72,16 @@ var only = map[string][]string{
 	"github.com/alicebob/miniredis": {"internal/platform/embedded"},
 	"github.com/yuin/goldmark":      {"views", "handlers"},
 	"github.com/alecthomas/chroma":  {"views", "handlers"},
+
+	"github.com/anthropics/anthropic-sdk-go": {"internal/llm/anthropic"},
+	"github.com/openai/openai-go":            {"internal/llm/openai"},
 }
 
 // pure crafts have no clock, no network, no database and no file system.
 var pure = []string{
 	"internal/filetree", "internal/builder/edit", "internal/builder/codesearch", "internal/deploy/plan",
 	"internal/llm/composer/understand", "internal/llm/composer/compile", "internal/llm/composer/spec", "internal/model", "internal/fault",
+	"internal/llm/catalog", "internal/builder/relevance",
 }
 
 var impure = []string{"net", "net/http", "database/sql", "os", "os/exec", "math/rand", "math/rand/v2"}

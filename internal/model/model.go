@@ -38,10 +38,11 @@ func (r Role) CanEdit() bool { return r == Owner || r == Admin || r == Editor }
 type Team struct {
 	bun.BaseModel `bun:"table:teams,alias:t"`
 
-	ID        int64 `bun:",pk,autoincrement"`
-	Name      string
-	Personal  bool
-	CreatedAt time.Time `bun:",nullzero,default:now()"`
+	ID           int64 `bun:",pk,autoincrement"`
+	Name         string
+	Personal     bool
+	DefaultModel string    // a model reference, see Connection; "" leaves the choice to the order of choice
+	CreatedAt    time.Time `bun:",nullzero,default:now()"`
 }
 
 // Membership joins a person to a team.
@@ -116,6 +117,7 @@ type App struct {
 	PreviewURL       string    // of the head; "" before the first
 	PublishedAt      time.Time `bun:",nullzero"`
 	Badge            bool      // "Made with" badge
+	Model            string    // a model reference, see Connection; "" is the team's choice
 	CreatedAt        time.Time `bun:",nullzero,default:now()"`
 	UpdatedAt        time.Time `bun:",nullzero,default:now()"`
 }
@@ -151,15 +153,19 @@ type Version struct {
 	Status         VersionStatus
 	Error          string // a sentence for the person; "" unless failed
 	ErrorClass     string
-	ContentHash    string    // of the deployed plan; /_deployment answers it
-	BundleBytes    int64     // the Worker plan's size
-	ScreenshotHash string    `bun:",nullzero"` // blob of the picture that verification took
-	AITokensInput  int64     `bun:"ai_tokens_input"`
-	AITokensOutput int64     `bun:"ai_tokens_output"`
-	AICostCents    int64     `bun:"ai_cost_cents"`
-	AIModelUsed    string    `bun:"ai_model_used"`
-	CreatedAt      time.Time `bun:",nullzero,default:now()"`
-	EndedAt        time.Time `bun:",nullzero"`
+	ContentHash    string // of the deployed plan; /_deployment answers it
+	BundleBytes    int64  // the Worker plan's size
+	ScreenshotHash string `bun:",nullzero"` // blob of the picture that verification took
+	AITokensInput  int64  `bun:"ai_tokens_input"`
+	AITokensOutput int64  `bun:"ai_tokens_output"`
+	AICostCents    int64  `bun:"ai_cost_cents"` // billable, rounded
+	AIModelUsed    string `bun:"ai_model_used"` // as answered
+	// The sums of the version's rows in the ledger.
+	AICostMicros     int64     `bun:"ai_cost_micros"`     // billable, micro-USD
+	AIAbsorbedMicros int64     `bun:"ai_absorbed_micros"` // not billed: recovery, and replies that broke off
+	AIUnpriced       int       `bun:"ai_unpriced"`        // requests without a known price
+	CreatedAt        time.Time `bun:",nullzero,default:now()"`
+	EndedAt          time.Time `bun:",nullzero"`
 }
 
 // VersionFile is one line of a version's manifest. A deleted file keeps its line, with no hash.
@@ -334,6 +340,10 @@ const (
 	EventText    = "text"    // TextEvent: the builder's prose grew
 	EventPreview = "preview" // PreviewEvent: the head and its URL moved
 	EventApp     = "app"     // AppEvent: name or status changed
+
+	EventActivity = "activity" // ActivityEvent: what the author is doing this moment
+	EventFix      = "fix"      // FixEvent: a problem was cured without a model
+	EventRecovery = "recovery" // RecoveryEvent: the author is asked to cure an error
 )
 
 type TurnEvent struct {
@@ -397,19 +407,67 @@ type AppEvent struct {
 	DeploymentStatus DeploymentStatus `json:"deployment_status"`
 }
 
+// ActivityEvent is shown until the next tool, text, stage or turn event. An empty text takes it away.
+type ActivityEvent struct {
+	VersionID int64  `json:"version_id"`
+	Text      string `json:"text"` // such as "Writing src/pages/Home.tsx, 84 lines", or a summary of what the model thinks
+	Thinking  bool   `json:"thinking,omitempty"`
+}
+
+// FixEvent is one cure that cost nothing.
+type FixEvent struct {
+	VersionID int64  `json:"version_id"`
+	File      string `json:"file,omitempty"`
+	Text      string `json:"text"`
+}
+
+// RecoveryEvent says that an attempt at an error begins.
+type RecoveryEvent struct {
+	VersionID int64  `json:"version_id"`
+	Attempt   int    `json:"attempt"`
+	Class     string `json:"class"`
+	Text      string `json:"text"`
+}
+
 // Turn is one request with everything that came of it: what the chat shows.
 type Turn struct {
-	Request Message
-	Author  User // who asked
-	Reply   Message
-	Version Version
-	Stages  []Stage
-	Tools   []ToolCall
+	Request    Message
+	Author     User // who asked
+	Reply      Message
+	Version    Version
+	Stages     []Stage
+	Tools      []ToolCall
+	Fixes      []FixEvent
+	Recoveries []Message // asked by the builder itself; their metadata is a RecoveryNote
 }
+
+// RecoveryNote is the metadata of a message by which the builder asks for the cure of an error. The server writes
+// it, nobody else can.
+type RecoveryNote struct {
+	Type          string `json:"type"` // error_recovery
+	Attempt       int    `json:"attempt"`
+	ErrorClass    string `json:"error_class"`
+	Error         string `json:"error"` // a sentence
+	Signature     string `json:"signature"`
+	BillingIgnore bool   `json:"billing_ignore"`
+}
+
+// ErrorRecovery is the Type of a RecoveryNote.
+const ErrorRecovery = "error_recovery"
+
+// Question is the metadata of a builder's message that ends a turn with a question.
+type Question struct {
+	Type    string   `json:"type"` // question
+	Text    string   `json:"text"`
+	Choices []string `json:"choices"`
+}
+
+// AskedQuestion is the Type of a Question.
+const AskedQuestion = "question"
 
 // Diagnostic is one problem found in an app's files by validate, build or typecheck.
 type Diagnostic struct {
-	Class   string `json:"class"` // missing_package, missing_file, missing_export, syntax, type, css, html, too_big, migration, runtime
+	Class   string `json:"class"` // missing_package, missing_file, missing_export, syntax, type, css, html, too_big, migration, runtime, network, blank, timeout, deployment
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`   // 1-based; 0 unknown
 	Column  int    `json:"column,omitempty"` // 1-based; 0 unknown
@@ -419,3 +477,6 @@ type Diagnostic struct {
 	Cure    string `json:"cure,omitempty"`    // what to do, where it is known
 	Warning bool   `json:"warning,omitempty"`
 }
+
+// ClassDeployment is the class of what is wrong with how a version is served. No change of its files can cure it.
+const ClassDeployment = "deployment"

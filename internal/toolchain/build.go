@@ -85,17 +85,7 @@ func (t *Toolchain) Build(ctx context.Context, in BuildInput) (Dist, error) {
 	}
 	defer release()
 	start := time.Now()
-	config := readTsconfig(in.Tree)
-	production := in.Mode == Production
-	input := bundle.Input{
-		Dir: dir, Tree: in.Tree, Production: production, Env: environment(in.Tree, in.Mode, in.Env),
-		Aliases: config.aliases, Tsconfig: config.options,
-		Styles: styles{pool: t.styles, dir: dir, tree: in.Tree, exact: production},
-	}
-	if !production {
-		input.Vendor = t.vendor
-	}
-	out, problems, err := bundle.Build(ctx, input)
+	out, problems, err := bundle.Build(ctx, t.input(dir, in))
 	if err != nil {
 		return Dist{}, machinery(err, "bundle")
 	}
@@ -108,6 +98,21 @@ func (t *Toolchain) Build(ctx context.Context, in BuildInput) (Dist, error) {
 	t.log.DebugContext(ctx, "bundled an app", "mode", string(in.Mode), "modules", out.Modules, "files", len(out.Files), "duration", time.Since(start))
 	in.Progress.info("Bundled %d modules into %d files in %s", out.Modules, len(out.Files), round(time.Since(start)))
 	return Dist{Files: out.Files, Entry: out.Entry, Modules: out.Modules, Warnings: out.Warnings}, nil
+}
+
+// input is what the bundler works with.
+func (t *Toolchain) input(dir string, in BuildInput) bundle.Input {
+	config := readTsconfig(in.Tree)
+	production := in.Mode == Production
+	input := bundle.Input{
+		Dir: dir, Tree: in.Tree, Production: production, Env: environment(in.Tree, in.Mode, in.Env),
+		Aliases: config.aliases, Tsconfig: config.options,
+		Styles: styles{pool: t.styles, dir: dir, tree: in.Tree, exact: production},
+	}
+	if !production {
+		input.Vendor = t.vendor
+	}
+	return input
 }
 
 // styles lets the bundler compile stylesheets with Tailwind.

@@ -6,6 +6,7 @@ import (
 
 	"overskill/internal/fault"
 	"overskill/internal/filetree"
+	"overskill/internal/toolchain/bundle"
 	"overskill/internal/toolchain/npm"
 )
 
@@ -140,4 +141,18 @@ func (t *Toolchain) Warm(ctx context.Context, tree filetree.Tree) error {
 		}
 	}
 	return nil
+}
+
+// Exports returns the names that an installed package exports, in order; nil when they cannot be known.
+func (t *Toolchain) Exports(ctx context.Context, tree filetree.Tree, name string) ([]string, error) {
+	dir, err := t.Install(ctx, tree, nil)
+	if err != nil {
+		return nil, err
+	}
+	release, err := t.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return bundle.Exports(dir, name), nil
 }

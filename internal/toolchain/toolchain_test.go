@@ -1,6 +1,7 @@
 package toolchain
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -511,5 +512,52 @@ func TestPackageIsVerified(t *testing.T) {
 		if _, err := tc.Package(t.Context(), name, "1.0.0", e.Integrity, nil); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+func TestExportsOfPackages(t *testing.T) {
+	tc, tree := open(t), fixture(t)
+	for name, want := range map[string]string{"react": "useState", "zod": "object", "clsx": "clsx", "no-such-package": ""} {
+		got, err := tc.Exports(t.Context(), tree, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" && got != nil || want != "" && !slices.Contains(got, want) {
+			t.Errorf("%s exports %d names, without %q", name, len(got), want)
+		}
+	}
+}
+
+// TestLocate: what a browser says about a minified bundle is told in terms of the source.
+func TestLocate(t *testing.T) {
+	tc, tree := open(t), fixture(t)
+	tree = with(t, tree, "src/late.ts", "export function late(list?: string[]): number {\n  // a comment\n  return list!.map((s) => \"needle\" + s).length;\n}\n")
+	main, _ := tree.Get("src/main.tsx")
+	tree = with(t, tree, "src/main.tsx", string(main)+"\nimport { late } from \"./late\";\nsetTimeout(() => late(undefined), 5);\n")
+	in := BuildInput{Tree: tree, Mode: Production}
+	dist := build(t, tc, tree, Production)
+	file, line, column := "", 0, 0
+	for p, content := range dist.Files {
+		if i := bytes.Index(content, []byte("needle")); i >= 0 && strings.HasSuffix(p, ".js") {
+			file, line = p, 1+bytes.Count(content[:i], []byte("\n"))
+			column = i - bytes.LastIndexByte(content[:i], '\n')
+		}
+	}
+	at := fmt.Sprintf("%s:%d:%d", file, line, column)
+	got, err := tc.Locate(t.Context(), in, dist.Files, []model.Diagnostic{
+		{Class: "runtime", File: file, Line: line, Column: column, Message: "TypeError: no\n    at http://preview-x.localhost:80/" + at + ")"},
+		{Class: "runtime", Message: "TypeError: no\n    at e (http://preview-x.localhost/" + at + ")\n    at https://elsewhere/assets/x.js:1:2"},
+		{Class: "blank", Message: "The page stays blank."},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range got[:2] {
+		if d.File != "src/late.ts" || d.Line != 3 || !strings.Contains(d.Snippet, "needle") || !strings.Contains(d.Message, "src/late.ts:3:") {
+			t.Errorf("%d: %+v", i, d)
+		}
+	}
+	if !strings.Contains(got[1].Message, "elsewhere/assets/x.js:1:2") || got[2].File != "" {
+		t.Errorf("%+v", got[1:])
 	}
 }

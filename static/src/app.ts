@@ -151,8 +151,8 @@ document.addEventListener("input", (event) => {
 })
 
 document.addEventListener("change", (event) => {
-  const form = closest(event, "form[data-auto]") as HTMLFormElement | null
-  if (form && !form.hasAttribute("hx-get")) form.requestSubmit()
+  const form = (event.target as HTMLSelectElement).form // which may stand elsewhere
+  if (form?.matches("[data-auto]") && !form.hasAttribute("hx-get")) form.requestSubmit()
 })
 
 // A second click must not send a form twice. The disabling waits a moment: a disabled button would not

@@ -1,9 +1,10 @@
 // Follows one app live. The server is the only one who knows how things look: an event says that a turn
-// moved, and the turn's fragment is fetched again, at most once every 200 ms. Log lines are the exception:
-// they are many and simple, and are printed from the event itself.
+// moved, and the turn's fragment is fetched again, at most once every 200 ms. Log lines, and what the author does
+// this moment, are the exception: they are many and simple, and are printed from the event itself.
 //
 // EventSource reconnects by itself and sends the id of the last event it saw, so nothing is lost or doubled.
 import { setClock, tock } from "./clock"
+import { activity, drawActivity } from "./doing"
 import htmx from "./htmx"
 import { filterLog } from "./log"
 import { morph } from "./morph"
@@ -27,9 +28,17 @@ export function follow(root: HTMLElement) {
   events.onerror = () => {
     state.textContent = events.readyState === EventSource.CLOSED ? "Live updates ended. Reload the page." : first ? "" : "Reconnecting"
   }
-  for (const kind of ["turn", "stage", "tool", "text", "preview"]) {
-    events.addEventListener(kind, (event) => refresh(JSON.parse(event.data).version_id))
+  for (const kind of ["turn", "stage", "tool", "text", "fix", "recovery", "preview"]) {
+    events.addEventListener(kind, (event) => {
+      const turn: number = JSON.parse(event.data).version_id
+      if (kind !== "preview") activity(turn, null)
+      void refresh(turn)
+    })
   }
+  events.addEventListener("activity", (event) => {
+    const now = JSON.parse(event.data)
+    activity(now.version_id, now)
+  })
   events.addEventListener("app", (event) => {
     const name = JSON.parse(event.data).name
     const heading = document.querySelector("#app-name")!
@@ -44,7 +53,8 @@ export function follow(root: HTMLElement) {
 
   root.addEventListener("submit", (event) => {
     const form = event.target as HTMLFormElement
-    if (form.id === "ask") void send(event, form)
+    if (form.id === "ask" || form.id === "say-form") void send(event as SubmitEvent, form)
+    if (form.id === "model-form") void choose(event, form)
     if (form.id === "stop-form") void stop(event, form)
     if (form.id === "route-form") go(event)
   })
@@ -96,6 +106,7 @@ function apply(html: string) {
     else if (next.id.startsWith("turn-")) append(next)
   }
   tock(document)
+  drawActivity()
   showPreview()
 }
 
@@ -172,26 +183,52 @@ function go(event: Event) {
   document.querySelector("#open-route")?.setAttribute("href", to.href)
 }
 
-async function send(event: Event, form: HTMLFormElement) {
+function post(form: HTMLFormElement, submitter?: HTMLElement | null): Promise<Response> {
+  const body = new URLSearchParams(new FormData(form, submitter) as never)
+  return fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } })
+}
+
+/** send posts what is in the field, or what a button of a turn says: a choice, or the same request again */
+async function send(event: SubmitEvent, form: HTMLFormElement) {
+  const pressed = event.submitter as HTMLButtonElement | null
+  if (pressed?.hasAttribute("formaction")) return // not a message: the page follows it
   event.preventDefault()
-  const field = form.querySelector("textarea")!
-  const button = form.querySelector<HTMLButtonElement>("button[type=submit].primary")!
+  const field = document.querySelector<HTMLTextAreaElement>("#say")!
+  const button = pressed ?? form.querySelector<HTMLButtonElement>("button[type=submit].primary")!
   const wrong = document.querySelector("#ask-error")!
+  const request = post(form, pressed)
   button.disabled = true
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form) as never), headers: { "HX-Request": "true" } })
+    const answer = await request
     if (answer.status === 401) location.reload()
     if (answer.ok) {
-      field.value = ""
+      if (form.id === "ask") field.value = ""
       wrong.replaceChildren()
     }
     apply(await answer.text())
   } catch {
-    apply(`<div id="ask-error"><div class="banner bad" role="alert"><p>The server did not answer. Your message is still in the field; send it again.</p></div></div>`)
+    complain(form.id === "ask" ? "The server did not answer. Your message is still in the field; send it again." : "The server did not answer. Nothing was sent; try again.")
   } finally {
     button.disabled = false
     field.focus()
   }
+}
+
+function complain(sentence: string) {
+  apply(`<div id="ask-error"><div class="banner bad" role="alert"><p>${sentence}</p></div></div>`)
+}
+
+/** choose sends the choice of the model; a choice that is refused is taken back */
+async function choose(event: Event, form: HTMLFormElement) {
+  event.preventDefault()
+  try {
+    const answer = await post(form)
+    if (answer.status === 401) location.reload()
+    apply(await answer.text())
+  } catch {
+    complain("The server did not answer. The model is the one it was.")
+  }
+  for (const option of document.querySelectorAll<HTMLOptionElement>("#pick-model option")) option.selected = option.defaultSelected
 }
 
 async function stop(event: Event, form: HTMLFormElement) {
@@ -199,7 +236,7 @@ async function stop(event: Event, form: HTMLFormElement) {
   const button = document.querySelector<HTMLButtonElement>("#stop button")
   if (button) button.disabled = true
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form) as never), headers: { "HX-Request": "true" } })
+    const answer = await post(form)
     apply(await answer.text())
   } catch {
     if (button) button.disabled = false

@@ -23,6 +23,7 @@ var shapes = map[string]string{
 	"grid":     `<rect x="2.5" y="2.5" width="4.25" height="4.25" rx=".75"/><rect x="9.25" y="2.5" width="4.25" height="4.25" rx=".75"/><rect x="2.5" y="9.25" width="4.25" height="4.25" rx=".75"/><rect x="9.25" y="9.25" width="4.25" height="4.25" rx=".75"/>`,
 	"info":     `<circle cx="8" cy="8" r="5.75"/><path d="M8 7.5v3.5M8 5v.1"/>`,
 	"left":     `<path d="m9.75 4-4 4 4 4"/>`,
+	"lock":     `<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2"/>`,
 	"logs":     `<rect x="2" y="3" width="12" height="10" rx="1"/><path d="m4.5 6.25 2 1.75-2 1.75M8.5 10h3"/>`,
 	"ok":       `<circle cx="8" cy="8" r="5.75"/><path d="m5.5 8.25 1.75 1.75 3.25-3.75"/>`,
 	"open":     `<path d="M6.5 3.5h-3v9h9v-3M9.25 3.25h3.5v3.5M12.5 3.5 7.5 8.5"/>`,

@@ -78,6 +78,7 @@ type Builder struct {
 	After  int64  // the last event that this page already shows
 	Now    int64  // the server's clock, Unix milliseconds
 	Ask    Form
+	Picker ModelPicker
 
 	Preview  Preview
 	Code     Code
@@ -110,12 +111,13 @@ type VersionBar struct {
 	Pending string // number of the version that is being built, or that failed after the live one
 	State   model.VersionStatus
 	Six     [6]string
-	Step    int // of the pending version, from 1; 0 unknown
+	Step    int  // of the pending version, from 1; 0 unknown
+	Asks    bool // the builder waits for an answer
 }
 
 // NewVersionBar reads the state of an app from its versions, newest first, and from its newest turn.
 func NewVersionBar(app model.App, versions []model.Version, newest Turn) VersionBar {
-	bar := VersionBar{Slug: app.Slug, Name: app.Name, Live: LiveNumber(app, versions), URL: app.PreviewURL}
+	bar := VersionBar{Slug: app.Slug, Name: app.Name, Live: LiveNumber(app, versions), URL: app.PreviewURL, Asks: newest.Newest && newest.Question != nil}
 	if len(versions) > 0 && versions[0].ID != app.HeadVersionID && versions[0].Status != model.VersionGreen && versions[0].Status != model.VersionUnchanged {
 		bar.Pending, bar.State = versions[0].Number, versions[0].Status
 		if newest.ID == versions[0].ID {
@@ -196,6 +198,19 @@ type VersionItem struct {
 	Live    bool
 	Current bool // it is the one shown
 	Green   bool
+	Cost    string // in words; "" when nothing was asked of a model
+	Model   string // who wrote it; "" before that is known
+}
+
+// Facts continues a sentence with how long the version took, what it cost and who wrote it.
+func (v VersionItem) Facts() string {
+	var out strings.Builder
+	for _, fact := range []string{v.Took, v.Cost, v.Model} {
+		if fact != "" {
+			out.WriteString(", " + fact)
+		}
+	}
+	return out.String()
 }
 
 // FileChange is what a version did to one file.
@@ -214,7 +229,7 @@ func NewVersionItems(app model.App, versions []model.Version, shown, tab string,
 	for _, v := range versions {
 		item := VersionItem{
 			ID: v.ID, Number: v.Number, Name: v.DisplayName, At: NewTime(v.CreatedAt, now), Live: v.ID == app.HeadVersionID,
-			Current: v.Number == shown, Green: v.Status == model.VersionGreen,
+			Current: v.Number == shown, Green: v.Status == model.VersionGreen, Cost: NewBill(v, false).Cost, Model: v.AIModelUsed,
 			URL: fmt.Sprintf("/apps/%s/%s?v=%s", app.Slug, tab, url.QueryEscape(v.Number)),
 		}
 		if item.Name == "" {
@@ -230,6 +245,17 @@ func NewVersionItems(app model.App, versions []model.Version, shown, tab string,
 		items = append(items, item)
 	}
 	return items
+}
+
+// MarkQuestions names the versions among items that are questions of the builder: a version alone does not tell.
+func MarkQuestions(items []VersionItem, turns []Turn) {
+	for _, t := range turns {
+		for i := range items {
+			if t.Question != nil && items[i].ID == t.ID {
+				items[i].Pill = Pill{Icon: "chat", Text: "Question"}
+			}
+		}
+	}
 }
 
 func versionPill(s model.VersionStatus, live bool) (rule string, pill Pill) {
@@ -298,6 +324,7 @@ func NewLogLines(events []model.LogEvent) []LogLine {
 // Settings is the tab with what may be set.
 type Settings struct {
 	Form   Form
+	Model  Form   // the choice of the model, when it came back
 	Number string // the version that an export holds; "" when there is none
 	Host   string // of the preview
 }

@@ -21,6 +21,13 @@ type Code struct {
 	Lines    []CodeLine
 	Binary   bool
 	Gone     bool // the file was deleted in this version
+	Lock     Lock // of the file that is shown
+}
+
+// Lock is whether the builder may change a file, and how that is changed.
+type Lock struct {
+	On   bool
+	Able bool // the file is there, so that it can be locked
 }
 
 // Node is a file or a folder.
@@ -34,6 +41,7 @@ type Node struct {
 	Mark    string // A, M, D, R, "" when unchanged
 	Class   string // of the mark
 	Word    string // the mark in words
+	Locked  bool   // the builder may not change the file
 	Nodes   []*Node
 }
 
@@ -46,8 +54,8 @@ var marks = map[string][3]string{
 }
 
 // NewTree makes folders of paths: folders first, then files, each by name. Files that all are new carry no
-// marks: in a first version a mark on every line says nothing.
-func NewTree(slug, number, current string, files []model.VersionFile) (tree []*Node, changed int) {
+// marks: in a first version a mark on every line says nothing. locked are the paths of locked files.
+func NewTree(slug, number, current string, files []model.VersionFile, locked []string) (tree []*Node, changed int) {
 	allNew := true
 	for _, f := range files {
 		allNew = allNew && f.Action == "create"
@@ -55,7 +63,7 @@ func NewTree(slug, number, current string, files []model.VersionFile) (tree []*N
 	root := &Node{Folder: true}
 	for _, f := range files {
 		node := &Node{
-			Path: f.Path, Current: f.Path == current,
+			Path: f.Path, Current: f.Path == current, Locked: slices.Contains(locked, f.Path),
 			URL: "/apps/" + slug + "/code?" + url.Values{"v": {number}, "path": {f.Path}}.Encode(),
 		}
 		if m, ok := marks[f.Action]; ok && !allNew {

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ type Turn struct {
 	Number  string // of its version, such as 1.0.3
 	Name    string // of its version, in words
 	State   model.VersionStatus
+	Newest  bool // nothing was asked after it: its question can be answered, and it can be tried again
 	Open    bool // its steps are printed; a closed turn fetches them when it is opened
 	Author  Person
 	Asked   string
@@ -34,6 +36,13 @@ type Turn struct {
 	Error   string   // a sentence; "" unless it failed
 	Tried   []string // where it ended, and what was done more than once
 	Live    string   // the version that stayed live when this one failed or was stopped; may be ""
+
+	Bill       Bill
+	Fixes      []Fix
+	Recoveries []Recovery
+	Question   *Question // nil unless it ended with one
+	Again      string    // the version number that it was to restore, when that is what was asked
+	Settings   bool      // it failed for something that is cured in the settings
 }
 
 // Step is one of the six steps that people see. Several pipeline stages may stand behind one.
@@ -98,19 +107,45 @@ func NewTurn(slug string, t model.Turn, live string, open bool, now time.Time) T
 		}
 	}
 	out.time(t, now)
+	out.Fixes, out.Recoveries = newFixes(t.Fixes), newRecoveries(t.Recoveries, out.Running())
+	out.Bill = NewBill(v, len(out.Recoveries) > 0)
+	if v.Status == model.VersionUnchanged {
+		out.Question = newQuestion(t.Reply)
+	}
+	if out.Question != nil && strings.TrimSpace(t.Reply.Content) == out.Question.Text {
+		out.Prose = "" // the question says it
+	}
 	if v.Status == model.VersionFailed {
-		out.Error = v.Error
-		if out.Error == "" {
-			out.Error = "This change could not be finished."
-		}
-		out.Tried = tried(t.Stages)
-		for i := range out.Steps {
-			if strings.Contains(out.Error, out.Steps[i].Error) {
-				out.Steps[i].Error = "" // the turn says it already
-			}
-		}
+		out.fail(t)
 	}
 	return out
+}
+
+// fail says what went wrong, what was tried, and what can be done.
+func (out *Turn) fail(t model.Turn) {
+	out.Error = t.Version.Error
+	if out.Error == "" {
+		out.Error = "This change could not be finished."
+	}
+	out.Tried = append(mended(out.Fixes, out.Recoveries, out.Error), tried(t.Stages, len(out.Fixes)+len(out.Recoveries) > 0)...)
+	out.Again, out.Settings = restored(t.Request), settable[t.Version.ErrorClass]
+	for i := range out.Steps {
+		if strings.Contains(out.Error, out.Steps[i].Error) {
+			out.Steps[i].Error = "" // the turn says it already
+		}
+	}
+}
+
+// restored is the number of the version that a request was to restore; "" when it asked for something else.
+func restored(request model.Message) string {
+	var meta struct {
+		Type   string `json:"type"`
+		Number string `json:"number"`
+	}
+	if json.Unmarshal(request.Metadata, &meta) != nil || meta.Type != "restore" {
+		return ""
+	}
+	return meta.Number
 }
 
 func (out *Turn) time(t model.Turn, now time.Time) {
@@ -175,7 +210,7 @@ func steps(slug string, t model.Turn, now time.Time) []Step {
 func (s *Step) fold(stage model.Stage) {
 	switch stage.Status {
 	case model.StageRunning:
-		s.State, s.Word = "now", "running"
+		s.State, s.Word, s.Error = "now", "running", "" // an error of before is being worked on
 		s.Since = stage.StartedAt.UnixMilli()
 	case model.StageFailed:
 		s.State, s.Word, s.Error = "fail", "failed", stage.Error
@@ -241,7 +276,7 @@ func stepOf(call model.ToolCall, stages []model.Stage) int {
 var verbs = map[string]string{
 	"os-write": "Wrote", "os-line-replace": "Edited", "os-view": "Read", "os-search-files": "Searched",
 	"os-delete": "Deleted", "os-rename": "Renamed", "os-add-dependency": "Added", "os-remove-dependency": "Removed",
-	"os-plan": "Planned", "os-migrate": "Migrated", "os-read-logs": "Read logs",
+	"os-plan": "Planned", "os-migrate": "Migrated", "os-read-logs": "Read logs", "os-ask": "Asked",
 }
 
 func newTool(slug string, versionID int64, call model.ToolCall) Tool {
@@ -264,8 +299,8 @@ func newTool(slug string, versionID int64, call model.ToolCall) Tool {
 }
 
 // tried says in words where the pipeline ended and what it did more than once before it gave up. The error
-// itself is not repeated.
-func tried(stages []model.Stage) []string {
+// itself is not repeated. When errors were mended, stages ran again because of that, which is said elsewhere.
+func tried(stages []model.Stage, mended bool) []string {
 	var out []string
 	for _, s := range stages {
 		if s.Step < 1 || s.Step > 6 {
@@ -273,11 +308,11 @@ func tried(stages []model.Stage) []string {
 		}
 		name := model.Steps[s.Step-1]
 		switch {
-		case s.Status == model.StageFailed && s.Attempts > 1:
+		case s.Status == model.StageFailed && s.Attempts > 1 && !mended:
 			out = append(out, fmt.Sprintf("It ended at step %d, %s (%s), after %d tries.", s.Step, name, s.Name, s.Attempts))
 		case s.Status == model.StageFailed:
 			out = append(out, fmt.Sprintf("It ended at step %d, %s (%s).", s.Step, name, s.Name))
-		case s.Attempts > 1:
+		case s.Attempts > 1 && !mended:
 			out = append(out, fmt.Sprintf("%s (%s) ran %d times.", name, s.Name, s.Attempts))
 		}
 	}
@@ -291,18 +326,23 @@ type ToolDetail struct {
 	Result string // what the tool answered, when there is no difference to show
 }
 
-// maxResult bounds a tool's answer on a page, in runes.
+// maxResult bounds on a page what a tool answered or the author was told, in runes.
 const maxResult = 4000
 
 // NewToolDetail opens one call of a turn.
 func NewToolDetail(slug string, versionID int64, call model.ToolCall) ToolDetail {
 	d := ToolDetail{Tool: newTool(slug, versionID, call), Lines: ParseDiff(call.Detail)}
 	if len(d.Lines) == 0 || !call.OK {
-		result := []rune(strings.TrimSpace(call.Result))
-		if len(result) > maxResult {
-			result = append(result[:maxResult], '…')
-		}
-		d.Result = string(result)
+		d.Result = bounded(call.Result)
 	}
 	return d
+}
+
+// bounded cuts a text that a machine wrote.
+func bounded(text string) string {
+	out := []rune(strings.TrimSpace(text))
+	if len(out) > maxResult {
+		out = append(out[:maxResult], '…')
+	}
+	return string(out)
 }

@@ -21,7 +21,7 @@ type Shell struct {
 	Title  string
 	Me     *Person // nil when nobody is signed in
 	CSRF   string  // "" when the browser proves the origin itself (Sec-Fetch-Site)
-	Active string  // which entry of the top navigation is current: "apps" or ""
+	Active string  // which entry of the top navigation is current: "apps", "settings", "admin" or ""
 }
 
 // Person is how somebody appears on a page.
@@ -29,6 +29,7 @@ type Person struct {
 	Name     string
 	Email    string
 	Initials string // one or two upper-case letters
+	Admin    bool   // of the instance
 }
 
 // NewPerson says how u appears. Somebody without a name is called by the part of the address before the @.
@@ -40,7 +41,7 @@ func NewPerson(u model.User) Person {
 	if name == "" {
 		name = "Someone"
 	}
-	return Person{Name: name, Email: u.Email, Initials: initials(name)}
+	return Person{Name: name, Email: u.Email, Initials: initials(name), Admin: u.Admin}
 }
 
 // initials takes the first letter of the first and of the last word.

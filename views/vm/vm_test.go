@@ -187,7 +187,7 @@ func TestTree(t *testing.T) {
 	files := []model.VersionFile{
 		{Path: "package.json"}, {Path: "src/App.tsx", Action: "update"}, {Path: "src/lib/a.ts"}, {Path: "src/lib/b.ts", Action: "delete"}, {Path: "public/x.svg"},
 	}
-	tree, changed := vm.NewTree("s", "1.0.1", "src/App.tsx", files)
+	tree, changed := vm.NewTree("s", "1.0.1", "src/App.tsx", files, nil)
 	var print func(nodes []*vm.Node, indent string) string
 	print = func(nodes []*vm.Node, indent string) string {
 		var b strings.Builder
@@ -213,7 +213,7 @@ func TestTree(t *testing.T) {
 	for i := range files {
 		files[i].Action = "create"
 	}
-	if _, changed := vm.NewTree("s", "1.0.0", "", files); changed != 0 {
+	if _, changed := vm.NewTree("s", "1.0.0", "", files, nil); changed != 0 {
 		t.Error("a first version is all marks")
 	}
 	for _, tc := range []struct {

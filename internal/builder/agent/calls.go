@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"overskill/internal/builder/edit"
 	"overskill/internal/filetree"
 	"overskill/internal/llm"
 	"overskill/internal/model"
@@ -19,6 +20,7 @@ type outcome struct {
 	path   string         // the file or expression that it was about
 	tree   *filetree.Tree // nil: nothing changed
 	from   string         // the path before, when path was renamed
+	shows  bool           // text shows path as it is now
 }
 
 func ok(path string, tree filetree.Tree, format string, args ...any) outcome {
@@ -30,59 +32,65 @@ func failed(path, format string, args ...any) outcome {
 }
 
 const (
-	loopText    = "This is the third time that you make exactly this call, and nothing changed in between. The work was stopped here."
-	notRunText  = "Not run: an earlier call of the reply ended this part of the work."
-	maxToolText = 120_000 // bytes of a result; tools bound theirs far below
+	loopText      = "This is the third time that you make exactly this call, and nothing changed in between. The work was stopped here."
+	notRunText    = "Not run: an earlier call of the reply ended this part of the work."
+	maxResultText = 60_000 // bytes of a result; tools bound theirs below
 )
 
-// runCalls runs the calls of one reply in order and appends their results to the conversation. Line-replaces of
-// the same file are planned together.
-func (s *session) runCalls(ctx context.Context, calls []llm.ToolCall) (stopped string, err error) {
-	batches := batchEdits(calls)
-	results := make([]llm.ToolResult, len(calls))
-	for i, call := range calls {
-		results[i] = llm.ToolResult{CallID: call.ID, Text: notRunText, Failed: true}
+// answer runs the calls of a reply in order and says their results. Those that an earlier process ran are answered
+// from the record.
+func (s *session) answer(ctx context.Context, m llm.Message) error {
+	first := s.seqOf(len(s.said) - 1)
+	s.checked, s.plans = map[string]string{}, map[string]edit.Batch{}
+	r, err := s.rehearse(m.Calls, first)
+	if err != nil {
+		return err
 	}
-	for i, call := range calls {
+	results := unanswered(m)
+	for i, call := range m.Calls {
 		if err := ctx.Err(); err != nil {
-			return "", err // the reply is left out of the conversation's record; a resumed turn comes here again
+			return err
 		}
-		done, recorded := s.record.find(s.seq, call)
+		done, recorded, err := s.find(first+i, call)
+		if err != nil {
+			return err
+		}
 		switch {
 		case recorded:
-			s.seq++
-			s.replay(done)
-			batches[i].replayed(i, done.OK)
-		case s.loops.stuck(call, s.tree.Hash()):
+		case s.loops.stuck(call):
 			done = model.ToolCall{Result: loopText}
-			stopped = StoppedLoop
 		default:
-			if done, err = s.runCall(ctx, call, batches[i], i); err != nil {
-				return "", err
+			if done, err = s.runCall(ctx, call, first+i, r, i); err != nil {
+				return err
 			}
 		}
-		results[i].Text, results[i].Failed = done.Result, !done.OK
-		if stopped != "" || s.plan != nil {
+		results.Results[i].Text, results.Results[i].Failed = done.Result, !done.OK
+		if done.Result == loopText {
 			break
 		}
+		if s.planning && s.plan != nil {
+			return nil
+		}
 	}
-	s.messages = append(s.messages, llm.Message{Role: llm.User, Results: results})
-	return stopped, nil
+	if isCut(m) {
+		results.Text = cutText
+	}
+	return s.say(ctx, results)
 }
 
 // runCall runs one call, records it, and only then takes its files over.
-func (s *session) runCall(ctx context.Context, call llm.ToolCall, b *batch, index int) (model.ToolCall, error) {
+func (s *session) runCall(ctx context.Context, call llm.ToolCall, seq int, r *rehearsal, index int) (model.ToolCall, error) {
 	started := s.in.now()
-	out := s.guarded(ctx, call, b, index)
+	s.loops.count(call.Name, storable(call.Input))
+	out := s.guarded(ctx, call, r, index)
 	if err := ctx.Err(); err != nil {
 		return model.ToolCall{}, err // what the tool says of an interrupted call is not worth keeping
 	}
-	if len(out.text) > maxToolText {
-		out.text = out.text[:maxToolText] + "\n(cut)"
+	if most := s.window.bytes(resultPart, maxResultText); len(out.text) > most {
+		out.text = bounded(out.text, most) + "\n(cut: that was too much for one answer; ask for less)"
 	}
-	s.seq = s.record.free(s.seq)
 	done := model.ToolCall{
-		Seq: s.seq, Name: bounded(storableText(call.Name), 100), Path: bounded(out.path, filetree.MaxPathLen),
+		Seq: seq, Name: callName(call), Path: bounded(out.path, filetree.MaxPathLen),
 		Input: storable(call.Input), Result: storableText(out.text), OK: !out.failed,
 		StartedAt: started, Millis: max(0, s.in.now().Sub(started).Milliseconds()),
 	}
@@ -94,15 +102,22 @@ func (s *session) runCall(ctx context.Context, call llm.ToolCall, b *batch, inde
 		done.Detail, done.Added, done.Removed = diff(s.tree, tree, changed)
 	}
 	if err := s.in.Journal.Record(ctx, done, changed); err != nil {
-		return model.ToolCall{}, fmt.Errorf("record call %d (%s): %w", s.seq, call.Name, err)
+		return model.ToolCall{}, fmt.Errorf("record call %d (%s): %w", seq, call.Name, err)
 	}
-	s.seq++
+	s.record[seq] = done
 	s.tree = tree
+	if len(changed) > 0 {
+		s.loops.reset()
+	}
+	s.sight.saw(out, changed)
 	return done, nil
 }
 
+// callName is the name under which a call is recorded.
+func callName(call llm.ToolCall) string { return bounded(storableText(call.Name), 100) }
+
 // guarded runs the tool. A panic is a bug of ours, and no reason to lose the turn.
-func (s *session) guarded(ctx context.Context, call llm.ToolCall, b *batch, index int) (out outcome) {
+func (s *session) guarded(ctx context.Context, call llm.ToolCall, r *rehearsal, index int) (out outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			slog.ErrorContext(ctx, "tool panicked", "tool", call.Name, "panic", p, "stack", string(debug.Stack()))
@@ -110,25 +125,22 @@ func (s *session) guarded(ctx context.Context, call llm.ToolCall, b *batch, inde
 		}
 	}()
 	t, known := s.tools.find(call.Name)
-	if !known {
-		return failed("", "There is no tool %q now. There are: %s.", bounded(call.Name, 100), s.tools.names())
+	switch {
+	case !known:
+		return failed("", "There is no tool %q. There are: %s.", bounded(call.Name, 100), s.tools.names())
+	case s.planning && !t.look:
+		return failed("", "Nothing was changed: call os-plan first. The calls that carry the plan out may stand behind it in the same reply.")
+	case r.refused[index] != "":
+		return failed(r.paths[index], "%s", r.refused[index])
+	case r.batches[index] != nil:
+		return r.batches[index].run(ctx, s, index, r)
 	}
-	if b != nil {
-		return b.run(ctx, s, index)
+	if t.slow && !s.rehearsing {
+		s.tell(ctx, (&draft{name: call.Name, head: bounded(string(call.Input), maxHead)}).words(), false)
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.timeout())
 	defer cancel()
-	return t.run(ctx, s, call.Input)
-}
-
-// replay takes over what a recorded call did beyond the files, which are in the tree.
-func (s *session) replay(done model.ToolCall) {
-	if done.Name != planName || !done.OK {
-		return
-	}
-	if p, out := readPlan(done.Input); !out.failed {
-		s.plan = p
-	}
+	return t.run(ctx, s, []byte(call.Input))
 }
 
 // changes lists what a tool did to the files, for the journal.

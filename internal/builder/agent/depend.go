@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"overskill/internal/builder/codesearch"
 	"overskill/internal/fault"
@@ -88,6 +89,8 @@ func (s *session) packageProblem(name string) string {
 		return fmt.Sprintf("%q is not the name of an npm package.", bounded(name, 100))
 	case s.in.Packages == nil:
 		return "Packages cannot be added or removed here. Do without."
+	case slices.Contains(s.in.Locked, "package.json"):
+		return lockedText("package.json")
 	}
 	return ""
 }

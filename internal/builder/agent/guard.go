@@ -25,6 +25,8 @@ func (s *session) writable(p string) (problem string) {
 		return fault.Text(err)
 	}
 	switch {
+	case slices.Contains(s.in.Locked, p):
+		return lockedText(p)
 	case path.Base(p) == lockFile:
 		return "The lock file is kept by os-add-dependency and os-remove-dependency."
 	case isMigration(p) && s.frozen(p):
@@ -49,6 +51,8 @@ func (s *session) writable(p string) (problem string) {
 // removable says why the model may not delete or move a file, or "".
 func (s *session) removable(p string) (problem string) {
 	switch {
+	case slices.Contains(s.in.Locked, p):
+		return lockedText(p)
 	case path.Base(p) == lockFile:
 		return "The lock file is kept by os-add-dependency and os-remove-dependency."
 	case slices.Contains(essential, p):
@@ -114,6 +118,10 @@ func (s *session) frozen(p string) bool {
 
 // migrationName strips folder and extension: "20260102030405_todos".
 func migrationName(p string) string { return strings.TrimSuffix(path.Base(p), ".sql") }
+
+func lockedText(p string) string {
+	return fmt.Sprintf("%s is locked: only people change it. Do it another way, or say at the end what you would change there.", p)
+}
 
 func frozenText(p string) string {
 	return fmt.Sprintf("%s has run already, so it cannot change any more. Write a new migration with os-migrate that changes what it made.", p)

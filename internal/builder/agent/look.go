@@ -15,7 +15,7 @@ import (
 // Bounds of what os-view shows at once. They are above every file that people or the Composer write by hand.
 const (
 	maxViewLines = 3000
-	maxViewBytes = 100_000
+	maxViewBytes = 50_000
 )
 
 func viewTool() tool {
@@ -27,7 +27,8 @@ func viewTool() tool {
 			"path":{"type":"string","description":"the file, such as src/App.tsx"},
 			"first_line":{"type":"integer","minimum":1},
 			"last_line":{"type":"integer","minimum":1,"description":"inclusive"}}}`,
-		run: runView,
+		look: true,
+		run:  runView,
 	}
 }
 
@@ -56,7 +57,8 @@ func runView(_ context.Context, s *session, raw json.RawMessage) outcome {
 }
 
 func (s *session) showLines(p string, content []byte, first, last int) outcome {
-	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(content), "\r\n", "\n"), "\n"), "\n")
+	lines := textLines(content)
+	room := s.window.bytes(resultPart, maxViewBytes) * 9 / 10
 	if first == 0 {
 		first = 1
 	}
@@ -68,13 +70,13 @@ func (s *session) showLines(p string, content []byte, first, last int) outcome {
 	}
 	var b strings.Builder
 	for n := first; n <= last; n++ {
-		if n-first == maxViewLines || b.Len() > maxViewBytes {
+		if n-first == maxViewLines || b.Len() > room {
 			fmt.Fprintf(&b, "(the file has %d lines; ask for more with first_line %d)\n", len(lines), n)
 			break
 		}
 		fmt.Fprintf(&b, "%d| %s\n", n, lines[n-1])
 	}
-	return outcome{path: p, text: strings.TrimSuffix(b.String(), "\n")}
+	return outcome{path: p, text: strings.TrimSuffix(b.String(), "\n"), shows: true}
 }
 
 // below lists the files of a folder; "" and "." are the root.
@@ -126,7 +128,8 @@ func searchTool() tool {
 			"include":{"type":"array","items":{"type":"string"},"description":"globs of files to search; all by default"},
 			"exclude":{"type":"array","items":{"type":"string"},"description":"globs of files to leave out"},
 			"case_sensitive":{"type":"boolean","default":false}}}`,
-		run: runSearch,
+		look: true,
+		run:  runSearch,
 	}
 }
 

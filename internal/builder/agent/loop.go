@@ -4,220 +4,99 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"overskill/internal/fault"
-	"overskill/internal/filetree"
 	"overskill/internal/llm"
 )
 
 const (
-	maxReplyTokens = 32_000
-	requestTimeout = 15 * time.Minute // of one request; adapters notice a silent line much earlier
-	finishTimeout  = 10 * time.Second // to write the last text
-	textInterval   = 100 * time.Millisecond
-	maxCutReplies  = 3 // replies in a row that hit the token limit
-	maxPlanSteps   = 12
-	maxReminders   = 2 // to call os-plan
+	finishTimeout = 10 * time.Second // to write the last text
+	textInterval  = 100 * time.Millisecond
+	maxCutReplies = 3 // replies in a row that hit the token limit
+	maxPlanSteps  = 12
+	maxReminders  = 2 // to call os-plan
 )
 
-// session is one conversation being continued.
-type session struct {
-	in       Input
-	tools    toolset
-	system   string
-	messages []llm.Message
-	tree     filetree.Tree
-	usage    llm.Usage
-	steps    int
+const (
+	cutText = "Your reply was cut at the length limit. Go on where it ended; a call that was cut has not been run. " +
+		"Write one file per reply."
+	planText = "Call os-plan now, with what you understood and what you are going to change. " +
+		"If nothing is to be changed, leave changes empty."
+)
 
-	seq    int     // of the next call
-	record *record // what is recorded already
-	loops  loopGuard
-
-	prose   string // finished replies, and the current one so far
-	written string // the prose that the journal has
-	wrote   time.Time
-
-	plan *Plan // set by os-plan
-}
-
-func newSession(ctx context.Context, in Input, tools toolset, plan *Plan, conversation []llm.Message) (*session, error) {
-	if in.MaxSteps <= 0 {
-		in.MaxSteps = DefaultMaxSteps
-	}
-	if in.Fill == nil {
-		in.Fill = func(b []byte) []byte { return b }
-	}
-	recorded, err := in.Journal.Recorded(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the recorded tool calls: %w", err)
-	}
-	s := &session{in: in, tools: tools, tree: in.Tree, record: newRecord(recorded)}
-	s.system = systemPrompt(in.Tree)
-	if len(conversation) == 0 {
-		conversation = in.opening()
-		if plan != nil { // made by a run that did not hand on its conversation
-			conversation = append(conversation, s.record.planning(*plan)...)
-		}
-	}
-	s.messages = append(s.messages, conversation...)
-	s.seq = s.record.align(conversation)
-	for i, m := range conversation {
-		if i > len(in.History) && m.Role == llm.Assistant {
-			s.addProse(m.Text)
-		}
-	}
-	s.written = s.prose
-	return s, nil
-}
-
-// addProse begins or ends a paragraph: replies of one turn read as one text.
-func (s *session) addProse(text string) {
-	if text = strings.TrimSpace(storableText(text)); text == "" {
-		return
-	}
-	if s.prose != "" {
-		s.prose += "\n\n"
-	}
-	s.prose += text
-}
-
-// MakePlan asks the model what it understood and what it is going to do, before anything is changed. It may
-// look at files first. It returns the plan and the conversation for Build to go on with. The error is
-// Unavailable when the model does not answer or does not plan, Invalid when it declines.
-func MakePlan(ctx context.Context, in Input) (Plan, []llm.Message, llm.Usage, error) {
-	s, err := newSession(ctx, in, planningTools(), nil, nil)
-	if err != nil {
-		return Plan{}, nil, llm.Usage{}, err
-	}
-	s.in.MaxSteps = maxPlanSteps
-	err = s.finish(ctx, s.untilPlanned(ctx))
-	if err != nil {
-		return Plan{}, nil, s.usage, err
-	}
-	return *s.plan, s.messages, s.usage, nil
-}
-
-// untilPlanned runs the conversation until os-plan was called, and reminds a model that only talks.
+// untilPlanned runs the conversation until os-plan or os-ask was called, and reminds a model that only talks.
 func (s *session) untilPlanned(ctx context.Context) error {
-	for reminders := 0; ; reminders++ {
-		stopped, err := s.run(ctx)
+	for s.plan == nil {
+		stopped, err := s.run(ctx, 0, min(maxPlanSteps, s.in.MaxSteps))
 		if err != nil || s.plan != nil {
 			return err
 		}
-		if stopped != "" || reminders == maxReminders {
+		reminders := 0
+		for _, m := range s.said {
+			if m.Role == llm.User && m.Text == planText {
+				reminders++
+			}
+		}
+		if stopped != "" || reminders >= maxReminders {
 			return fault.New(fault.Unavailable, "The model looked around but made no plan. Try again, or choose another model.")
 		}
-		s.say("Call os-plan now, with what you understood and what you are going to change. If nothing is to be changed, leave changes empty.")
+		if err := s.say(ctx, llm.Message{Role: llm.User, Text: planText}); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// Build lets the model write the app. plan and conversation come from MakePlan, or the conversation from the Result
-// of an earlier Build with a message appended; without one, planning is taken from the journal, or from plan.
-// On an error nothing is lost that was recorded: call it again to resume.
-func Build(ctx context.Context, in Input, plan Plan, conversation []llm.Message) (Result, error) {
-	s, err := newSession(ctx, in, buildingTools(), &plan, conversation)
-	if err != nil {
-		return Result{}, err
-	}
-	stopped, err := s.run(ctx)
+// work runs the conversation to the end of its part; its steps count from message from on.
+func (s *session) work(ctx context.Context, from, maxSteps int) (Result, error) {
+	stopped, err := s.run(ctx, from, maxSteps)
 	err = s.finish(ctx, err)
-	return Result{
-		Tree: s.tree, Text: s.prose, Usage: s.usage, Steps: s.steps, Stopped: stopped, Conversation: s.messages,
-	}, err
+	return Result{Tree: s.tree, Text: s.prose, Steps: s.steps(from), Requests: s.requests, Stopped: stopped}, err
 }
 
-// run asks the model and runs its calls until it calls none, makes a plan, or is stopped.
-func (s *session) run(ctx context.Context) (stopped string, err error) {
-	cut := 0
+// run asks the model and runs its calls until a reply calls none, a plan was made, or the work is stopped. What to do
+// next is read from the last message alone, so that it is the same after an interruption.
+func (s *session) run(ctx context.Context, from, maxSteps int) (stopped string, err error) {
 	for {
-		if s.steps >= s.in.MaxSteps {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		last := s.said[len(s.said)-1]
+		switch {
+		case len(last.Calls) > 0:
+			if err := s.answer(ctx, last); err != nil {
+				return "", err
+			}
+			if s.planning && s.plan != nil {
+				return "", nil // calls behind the plan are run by Build
+			}
+			continue
+		case slices.ContainsFunc(last.Results, func(r llm.ToolResult) bool { return r.Text == loopText }):
+			return StoppedLoop, nil
+		case isCut(last):
+			if err := s.say(ctx, llm.Message{Role: llm.User, Text: cutText}); err != nil {
+				return "", err
+			}
+		case last.Role == llm.Assistant:
+			return "", nil
+		}
+		if s.steps(from) >= maxSteps {
 			return StoppedMaxSteps, nil
 		}
-		s.steps++
+		if n := s.cuts(); n >= maxCutReplies {
+			return "", fault.New(fault.Unavailable, "The model's replies were cut at its length limit %d times in a row. Ask for less at once.", n)
+		}
 		reply, err := s.ask(ctx)
 		if err != nil {
 			return "", err
 		}
-		s.messages = append(s.messages, llm.Message{Role: llm.Assistant, Text: reply.text, Calls: reply.calls})
-		if len(reply.calls) > 0 {
-			stopped, err := s.runCalls(ctx, reply.calls)
-			if err != nil { // calls without results are no conversation
-				s.messages = s.messages[:len(s.messages)-1]
-			}
-			if err != nil || stopped != "" || s.plan != nil {
-				return stopped, err
-			}
+		if err := s.say(ctx, reply); err != nil {
+			return "", err
 		}
-		if reply.stop != llm.MaxTokens {
-			cut = 0
-			if len(reply.calls) == 0 {
-				return "", nil
-			}
-			continue
-		}
-		// The reply was cut at the limit. What it completed is kept, the rest it must write again, in smaller pieces.
-		if cut++; cut >= maxCutReplies {
-			return "", fault.New(fault.Unavailable, "The model's replies were cut at its length limit %d times in a row. Ask for less at once.", cut)
-		}
-		s.say("Your reply was cut at the length limit. Go on where it ended; a call that was cut has not been run. Write one file per reply.")
 	}
-}
-
-// say adds a message of ours to the conversation.
-func (s *session) say(text string) {
-	if last := &s.messages[len(s.messages)-1]; last.Role == llm.User && last.Text == "" {
-		last.Text = text // behind the results, which must follow their calls at once
-		return
-	}
-	s.messages = append(s.messages, llm.Message{Role: llm.User, Text: text})
-}
-
-type reply struct {
-	text  string
-	calls []llm.ToolCall
-	stop  llm.StopReason
-}
-
-// ask makes one request. A reply is only returned when it came to its end.
-func (s *session) ask(ctx context.Context) (reply, error) {
-	if err := ctx.Err(); err != nil {
-		return reply{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	var r reply
-	before := s.prose
-	request := llm.Request{System: s.system, Messages: s.messages, Tools: s.tools.offer(), MaxTokens: maxReplyTokens}
-	err := s.in.Model.Stream(ctx, request, func(e llm.Event) error {
-		switch {
-		case e.Call != nil:
-			r.calls = append(r.calls, *e.Call)
-		case e.Usage != nil:
-			s.count(*e.Usage)
-		case e.Stop != "":
-			r.stop = e.Stop
-		default:
-			r.text += e.Text
-			s.prose = before
-			s.addProse(r.text)
-			return s.writeProse(ctx, false)
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
-	case r.stop == "":
-		err = fault.New(fault.Unavailable, "The model's reply broke off. Try again.")
-	case r.stop == llm.Refusal:
-		err = fault.New(fault.Invalid, "The model declined this request. Say it in other words, or choose another model.")
-	}
-	if err != nil {
-		return reply{}, fmt.Errorf("ask %s: %w", s.in.Model.ID(), err)
-	}
-	return r, nil
 }
 
 // finish keeps the words that people have seen, even if the turn ended because its context did.
@@ -227,7 +106,7 @@ func (s *session) finish(ctx context.Context, err error) error {
 	return errors.Join(err, s.writeProse(ctx, true))
 }
 
-// writeProse hands the prose to the journal, when it grew and, unless it is the end, not too often.
+// writeProse hands the prose to the journal, when it changed and, unless it is the end, not too often.
 func (s *session) writeProse(ctx context.Context, end bool) error {
 	now := s.in.now()
 	if s.prose == s.written || !end && now.Sub(s.wrote) < textInterval {
@@ -240,9 +119,12 @@ func (s *session) writeProse(ctx context.Context, end bool) error {
 	return nil
 }
 
-func (s *session) count(u llm.Usage) {
-	s.usage.Input += u.Input
-	s.usage.Output += u.Output
-	s.usage.CacheRead += u.CacheRead
-	s.usage.CacheWrite += u.CacheWrite
+// lastSentence is the end of a text that grows, fit for one line.
+func lastSentence(text string) string {
+	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "**", "")), " ")
+	trimmed := strings.TrimRight(text, ".!?: ")
+	if i := strings.LastIndexAny(trimmed, ".!?"); i >= 0 && i+1 < len(trimmed) && trimmed[i+1] == ' ' {
+		text = text[i+2:]
+	}
+	return bounded(text, maxActivity)
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"overskill/internal/fault"
 	"overskill/internal/filetree"
 	"overskill/internal/llm"
+	"overskill/internal/model"
 )
 
 func goodPlan() llm.ToolCall {
@@ -27,9 +27,10 @@ func goodPlan() llm.ToolCall {
 func TestMakePlan(t *testing.T) {
 	w := newWorld(t,
 		step{text: "I look first.", calls: []llm.ToolCall{call("os-view", in{"path": "src/App.tsx"})}},
-		step{text: "Here is the plan.", calls: []llm.ToolCall{goodPlan(), call("os-view", in{"path": "index.html"})}})
+		step{text: "Here is the plan.", calls: []llm.ToolCall{write("src/early.ts", "export {};\n"), goodPlan(), write("src/a.ts", "export {};\n")}})
+	w.tells()
 	w.input.History = []llm.Message{{Role: llm.User, Text: "Hello."}, {Role: llm.Assistant, Text: "Good day."}}
-	plan, conversation, usage, err := MakePlan(context.Background(), w.input)
+	plan, err := MakePlan(context.Background(), w.input)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,56 +38,63 @@ func TestMakePlan(t *testing.T) {
 	if diff := cmp.Diff(want, plan); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if usage.Input != 20 || usage.Output != 4 {
-		t.Errorf("usage %+v", usage)
-	}
-	if last := conversation[len(conversation)-1]; last.Results[0].Failed || !last.Results[1].Failed {
-		t.Errorf("nothing runs behind the plan: %+v", last.Results)
-	}
-	if got := w.model.requests[0].Tools; len(got) != 3 || got[0].Name != "os-plan" {
-		t.Errorf("planning offers only what looks: %v", got)
+	if c := w.journal.calls[1]; c.OK || !strings.Contains(c.Result, "call os-plan first") || len(w.journal.changes[1]) > 0 {
+		t.Errorf("something was changed before the plan: %+v", c)
 	}
 	if got := w.journal.texts[len(w.journal.texts)-1]; got != "I look first.\n\nHere is the plan." {
 		t.Errorf("text %q", got)
 	}
 
-	// Building goes on with the same conversation and the same text, and with numbers of its own.
-	w.model.steps = append(w.model.steps, step{calls: []llm.ToolCall{write("src/a.ts", "export {};\n")}}, step{text: "All done."})
-	res, err := Build(context.Background(), w.input, plan, conversation)
+	// Building goes on with the same conversation and the same tools. What stood behind the plan is run now.
+	w.model.steps = append(w.model.steps, step{text: "All done."})
+	res, err := Build(context.Background(), w.input, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Text != "I look first.\n\nHere is the plan.\n\nAll done." || res.Steps != 2 || res.Stopped != "" {
+	if res.Text != "I look first.\n\nHere is the plan.\n\nAll done." || res.Steps != 3 || res.Requests != 1 || res.Stopped != "" || !res.Tree.Has("src/a.ts") {
 		t.Errorf("%+v", res)
 	}
-	if got := w.journal.calls[2]; got.Seq != 4 || got.Name != "os-write" { // 1 view, 2 plan, 3 was not run
+	if got := w.journal.calls[3]; got.Seq != 4 || got.Name != "os-write" {
 		t.Errorf("recorded as %+v", got)
 	}
-	for _, tool := range w.model.requests[2].Tools {
-		if tool.Name == "os-plan" {
-			t.Error("os-plan is on offer while building")
-		}
+	first, last := w.model.requests[0], w.model.requests[2]
+	if diff := cmp.Diff(first.Tools, last.Tools); diff != "" {
+		t.Errorf("the tools changed, and with them all that a provider had cached:\n%s", diff)
+	}
+	if diff := cmp.Diff(first.System, last.System); diff != "" {
+		t.Errorf("the system prompt changed:\n%s", diff)
+	}
+	if diff := cmp.Diff(w.model.requests[1].Messages, last.Messages[:len(w.model.requests[1].Messages)]); diff != "" {
+		t.Errorf("the conversation was rewritten:\n%s", diff)
+	}
+	// Asked again, the plan costs nothing.
+	if again, err := MakePlan(context.Background(), w.input); err != nil || cmp.Diff(plan, again) != "" || len(w.model.requests) != 3 {
+		t.Errorf("%v after %d requests: %+v", err, len(w.model.requests), again)
 	}
 }
 
-// A plan that was made before an interruption is not made again.
-func TestMakePlanResumes(t *testing.T) {
-	steps := []step{{calls: []llm.ToolCall{call("os-view", in{"path": "src/App.tsx"})}}, {calls: []llm.ToolCall{goodPlan()}}}
-	w := newWorld(t, steps...)
-	first, _, _, err := MakePlan(context.Background(), w.input)
+// A first version can be planned with a look at the foundation, which gets the app's name afterwards.
+func TestFoundationIsSeenBeforeThePlan(t *testing.T) {
+	w := newWorld(t,
+		step{calls: []llm.ToolCall{call("os-view", in{"path": "src/App.tsx"}), call("os-search-files", in{"pattern": "Hello"})}},
+		step{calls: []llm.ToolCall{goodPlan(), replaceLines("src/App.tsx", "export function App() {", 3, 3, "export function App(): null {")}},
+		step{text: "Done."})
+	w.tells()
+	foundation := w.input.Base
+	w.input.Foundation, w.input.Base, w.input.Tree = foundation, filetree.Tree{}, filetree.Tree{}
+	plan, err := MakePlan(context.Background(), w.input)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := newWorld(t, steps...)
-	again.input.Journal = w.journal
-	second, conversation, _, err := MakePlan(context.Background(), again.input)
-	if err != nil {
+	if got := w.results(1); got[0].Failed || !strings.Contains(got[1].Text, "src/App.tsx") {
+		t.Errorf("%+v", got)
+	}
+	w.input.Tree = foundation
+	w.change("src/App.tsx", "Hello", "Todo List")
+	if _, err := Build(context.Background(), w.input, plan); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(first, second); diff != "" || len(w.journal.calls) != 2 {
-		t.Errorf("%d calls recorded, %s", len(w.journal.calls), diff)
-	}
-	if got := conversation[len(conversation)-1].Results[0]; got.Failed || got.Text != planAccepted {
+	if got := w.results(2)[1]; got.Failed {
 		t.Errorf("%+v", got)
 	}
 }
@@ -94,47 +102,41 @@ func TestMakePlanResumes(t *testing.T) {
 func TestMakePlanInsists(t *testing.T) {
 	bad := call("os-plan", in{"app_name": "", "version_name": "x"})
 	w := newWorld(t, step{text: "Certainly."}, step{calls: []llm.ToolCall{bad}}, step{calls: []llm.ToolCall{goodPlan()}})
-	if _, _, _, err := MakePlan(context.Background(), w.input); err != nil {
+	w.tells()
+	if _, err := MakePlan(context.Background(), w.input); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(w.results(2)[0].Text, "app_name is missing") {
 		t.Errorf("%+v", w.results(2))
 	}
 	w = newWorld(t, step{text: "a"}, step{text: "b"}, step{text: "c"})
-	if _, _, _, err := MakePlan(context.Background(), w.input); !fault.Is(err, fault.Unavailable) {
+	w.tells()
+	if _, err := MakePlan(context.Background(), w.input); !fault.Is(err, fault.Unavailable) || len(w.model.requests) != 3 {
 		t.Errorf("a model that never plans: %v", err)
 	}
 }
 
-// What ends a turn with an error: none of the reply's calls may have run.
-func TestBrokenReplies(t *testing.T) {
-	calls := []llm.ToolCall{write("src/a.ts", "export {};\n")}
-	tests := []struct {
-		name string
-		step step
-		kind fault.Kind
-	}{
-		{"stream breaks off", step{text: "I wri", calls: calls, err: fault.New(fault.Unavailable, "The line dropped.")}, fault.Unavailable},
-		{"no stop event", step{text: "I wri", calls: calls, quiet: true}, fault.Unavailable},
-		{"refusal", step{text: "I wri", stop: llm.Refusal}, fault.Invalid},
+func TestAsk(t *testing.T) {
+	ask := call("os-ask", in{"question": "Who may see the entries?", "choices": []string{"Only me", " Only me ", "Everybody in the team"}})
+	w := newWorld(t,
+		step{calls: []llm.ToolCall{call("os-ask", in{"question": "Which?", "choices": []string{"one"}})}},
+		step{text: "One question first.", calls: []llm.ToolCall{ask, goodPlan()}})
+	w.tells()
+	plan, err := MakePlan(context.Background(), w.input)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, test.step)
-			res, err := Build(context.Background(), w.input, Plan{}, w.conversation())
-			if !fault.Is(err, test.kind) {
-				t.Errorf("error %v", err)
-			}
-			if len(w.journal.calls) > 0 || res.Tree.Has("src/a.ts") {
-				t.Error("a call of a broken reply was run")
-			}
-			if res.Usage.Input != 10 {
-				t.Errorf("what was used counts all the same: %+v", res.Usage)
-			}
-			if got := w.journal.texts; len(got) == 0 || got[len(got)-1] != "Let me see.\n\nI wri" {
-				t.Errorf("what people saw is kept: %q", got)
-			}
-		})
+	want := Plan{Question: &model.Question{Type: model.AskedQuestion, Text: "Who may see the entries?", Choices: []string{"Only me", "Everybody in the team"}}}
+	if diff := cmp.Diff(want, plan); diff != "" || len(w.journal.calls) != 2 {
+		t.Errorf("%d calls, %s", len(w.journal.calls), diff)
+	}
+	if text := w.results(1)[0].Text; !strings.Contains(text, "2 to 6 are allowed") {
+		t.Error(text)
+	}
+	w = newWorld(t, step{calls: []llm.ToolCall{ask}}, step{text: "Done."})
+	w.build()
+	if got := w.results(1)[0]; !got.Failed || !strings.Contains(got.Text, "before the plan") {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -149,9 +151,13 @@ func TestCutReply(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 	cut := step{text: "And so on.", stop: llm.MaxTokens}
-	w = newWorld(t, cut, cut, cut, cut)
-	if _, err := Build(context.Background(), w.input, Plan{}, w.conversation()); !fault.Is(err, fault.Unavailable) || len(w.model.requests) != maxCutReplies {
+	w = newWorld(t, cut, step{stop: llm.MaxTokens}, cut, cut)
+	_, err := Build(context.Background(), w.input, Plan{})
+	if !fault.Is(err, fault.Unavailable) || len(w.model.requests) != maxCutReplies {
 		t.Errorf("%v after %d requests", err, len(w.model.requests))
+	}
+	if got := w.journal.texts[len(w.journal.texts)-1]; got != "And so on.\n\nAnd so on." {
+		t.Errorf("people read %q", got)
 	}
 }
 
@@ -161,10 +167,10 @@ func TestLoopStops(t *testing.T) {
 	w := newWorld(t, step{calls: []llm.ToolCall{same}}, step{calls: []llm.ToolCall{sameAgain}},
 		step{calls: []llm.ToolCall{same, write("src/a.ts", "export {};\n")}})
 	res := w.build()
-	if res.Stopped != StoppedLoop || res.Steps != 3 || len(w.journal.calls) != 2 || res.Tree.Has("src/a.ts") {
+	if res.Stopped != StoppedLoop || res.Steps != 4 || len(w.journal.calls) != 2 || res.Tree.Has("src/a.ts") {
 		t.Errorf("stopped %q after %d steps and %d calls", res.Stopped, res.Steps, len(w.journal.calls))
 	}
-	last := res.Conversation[len(res.Conversation)-1]
+	last := w.said()[len(w.said())-1]
 	if len(last.Results) != 2 || !last.Results[0].Failed || !last.Results[1].Failed {
 		t.Errorf("every call must have a result: %+v", last)
 	}
@@ -186,9 +192,11 @@ func TestMaxSteps(t *testing.T) {
 		steps = append(steps, step{calls: []llm.ToolCall{call("os-view", in{"path": "src/App.tsx", "first_line": i + 1})}})
 	}
 	w := newWorld(t, steps...)
-	w.input.MaxSteps = 4
-	if res := w.build(); res.Stopped != StoppedMaxSteps || res.Steps != 4 || len(w.model.requests) != 4 {
-		t.Errorf("stopped %q after %d steps", res.Stopped, res.Steps)
+	w.input.MaxSteps = 4 // the plan was one
+	for range 2 {
+		if res := w.build(); res.Stopped != StoppedMaxSteps || res.Steps != 4 || len(w.model.requests) != 3 {
+			t.Errorf("stopped %q after %d steps", res.Stopped, res.Steps)
+		}
 	}
 }
 
@@ -197,8 +205,8 @@ func TestCancelBetweenCalls(t *testing.T) {
 	w := newWorld(t, step{text: "Now.", calls: []llm.ToolCall{
 		write("src/a.ts", "export {};\n"), write("src/b.ts", "export {};\n"), write("src/c.ts", "export {};\n"),
 	}})
-	w.journal.cancelAt, w.journal.cancel = 2, cancel
-	res, err := Build(ctx, w.input, Plan{}, w.conversation())
+	w.journal.cancelAt, w.journal.cancel = 3, cancel // the reply, and two calls
+	res, err := Build(ctx, w.input, Plan{})
 	if !errors.Is(err, context.Canceled) || fault.KindOf(err) != fault.Canceled {
 		t.Errorf("error %v", err)
 	}
@@ -206,9 +214,6 @@ func TestCancelBetweenCalls(t *testing.T) {
 		t.Errorf("%d calls ran", len(w.journal.calls))
 	}
 	w.consistent(res)
-	if len(res.Conversation) != len(w.conversation()) {
-		t.Errorf("a reply without results is no part of a conversation")
-	}
 	if got := w.journal.texts[len(w.journal.texts)-1]; !strings.HasSuffix(got, "Now.") {
 		t.Errorf("the last text is kept after a cancel: %q", got)
 	}
@@ -217,7 +222,7 @@ func TestCancelBetweenCalls(t *testing.T) {
 func TestJournalFailure(t *testing.T) {
 	w := newWorld(t, step{calls: []llm.ToolCall{write("src/a.ts", "export {};\n"), write("src/b.ts", "export {};\n")}})
 	w.journal.failAt = 2
-	res, err := Build(context.Background(), w.input, Plan{}, w.conversation())
+	res, err := Build(context.Background(), w.input, Plan{})
 	if err == nil || !strings.Contains(err.Error(), "the database is gone") || fault.KindOf(err) != fault.Internal {
 		t.Errorf("error %v", err)
 	}
@@ -249,139 +254,6 @@ func (panicking) AddDependency(context.Context, filetree.Tree, string, string, b
 	panic("kaboom")
 }
 
-// TestResume interrupts a turn behind every one of its calls, runs it again as a new process would, and expects the
-// same files, and every call recorded once.
-func TestResume(t *testing.T) {
-	steps := []step{
-		{text: "One moment.", calls: []llm.ToolCall{
-			call("os-view", in{"path": "src/App.tsx"}),
-			call("os-migrate", in{"name": "todos", "sql": "create table app_{{APP_ID}}_x ();"}),
-			write("src/a.ts", "export const a = 1;\n"),
-			replaceLines("src/App.tsx", "import { useState } from \"react\";", 1, 1, "import { useState } from \"react\";\nimport \"./a\";\nimport \"./b\";"),
-			replaceLines("src/App.tsx", "nothing like it", 3, 3, "x"),
-			replaceLines("src/App.tsx", "      <p>Hello</p>", 8, 8, ""),
-			replaceLines("src/App.tsx", "    <main>", 6, 6, "    <main id=\"app\">"),
-		}},
-		{calls: []llm.ToolCall{
-			call("os-rename", in{"from": "src/a.ts", "to": "src/b.ts"}),
-			call("os-add-dependency", in{"name": "clsx"}),
-			call("os-delete", in{"path": "public/logo.png"}),
-			write("src/c.ts", "export {};\n"),
-		}},
-		{text: "Done."},
-	}
-	whole := newWorld(t, steps...)
-	want := whole.build()
-	total := len(whole.journal.calls)
-	if total != 11 {
-		t.Fatalf("%d calls", total)
-	}
-	for n := 1; n < total; n++ {
-		ctx, cancel := context.WithCancel(context.Background())
-		w := newWorld(t, steps...)
-		w.journal.cancelAt, w.journal.cancel = n, cancel
-		if _, err := Build(ctx, w.input, Plan{}, w.conversation()); !errors.Is(err, context.Canceled) {
-			t.Fatalf("after %d: %v", n, err)
-		}
-		again := newWorld(t, steps...)
-		again.journal = w.journal
-		again.journal.cancelAt = 0
-		again.input.Journal = w.journal
-		tree, err := filetree.New(w.journal.files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again.input.Tree = tree
-		res := again.build()
-		if diff := res.Tree.Diff(want.Tree); len(diff) > 0 {
-			t.Errorf("interrupted after %d: %v\n%s", n, diff, content(t, res.Tree, "src/App.tsx"))
-		}
-		if len(w.journal.calls) != total {
-			t.Errorf("interrupted after %d: %d calls recorded", n, len(w.journal.calls))
-		}
-		for i, c := range w.journal.calls {
-			if c.OK != whole.journal.calls[i].OK {
-				t.Errorf("interrupted after %d: call %d ok=%v: %s", n, i+1, c.OK, c.Result)
-			}
-		}
-	}
-}
-
-// A model that goes another way after an interruption gets nothing from the record, and numbers of its own.
-func TestResumeApart(t *testing.T) {
-	first := newWorld(t,
-		step{calls: []llm.ToolCall{write("src/a.ts", "export {};\n"), write("src/b.ts", "export {};\n")}},
-		step{text: "Done."})
-	first.build()
-	second := newWorld(t,
-		step{calls: []llm.ToolCall{write("src/a.ts", "export {};\n"), write("src/c.ts", "export {};\n"), write("src/b.ts", "export {};\n")}},
-		step{text: "Done."})
-	second.journal, second.input.Journal = first.journal, first.journal
-	tree, err := filetree.New(first.journal.files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second.input.Tree = tree
-	second.build()
-	var got []int
-	for _, c := range first.journal.calls {
-		got = append(got, c.Seq)
-	}
-	if diff := cmp.Diff([]int{1, 2, 3, 4}, got); diff != "" {
-		t.Error(diff)
-	}
-	if text := second.results(1)[2].Text; !strings.Contains(text, "nothing was changed") {
-		t.Errorf("the second write of b was run again: %s", text)
-	}
-}
-
-// Without a conversation, planning is read from the journal.
-func TestBuildWithoutConversation(t *testing.T) {
-	w := newWorld(t,
-		step{calls: []llm.ToolCall{call("os-view", in{"path": "src/App.tsx"})}}, step{calls: []llm.ToolCall{goodPlan()}},
-		step{text: "Done."})
-	plan, conversation, _, err := MakePlan(context.Background(), w.input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Build(context.Background(), w.input, plan, nil); err != nil {
-		t.Fatal(err)
-	}
-	got := w.model.requests[2].Messages
-	if len(got) != 3 || len(got[1].Calls) != 2 || len(got[2].Results) != 2 || got[2].Results[1].Text != conversation[len(conversation)-1].Results[0].Text {
-		t.Errorf("%+v", got)
-	}
-
-	w = newWorld(t, step{text: "Done."})
-	if _, err := Build(context.Background(), w.input, plan, nil); err != nil {
-		t.Fatal(err)
-	}
-	got = w.model.requests[0].Messages
-	var seen Plan
-	if len(got) != 3 || got[0].Text != w.input.Request || json.Unmarshal(got[1].Calls[0].Input, &seen) != nil || seen.AppName != plan.AppName {
-		t.Errorf("%+v", got)
-	}
-}
-
-// A recovery goes on in the conversation of the build, and its calls are numbered on.
-func TestRecovery(t *testing.T) {
-	w := newWorld(t, step{calls: []llm.ToolCall{write("src/a.ts", "export const a = 1;\n")}}, step{text: "Done."},
-		step{calls: []llm.ToolCall{write("src/a.ts", "export const a = 2;\n")}}, step{text: "Repaired."})
-	res := w.build()
-	w.input.Tree = res.Tree
-	again := append(res.Conversation, llm.Message{Role: llm.User, Text: "The build failed: a must be 2."})
-	res, err := Build(context.Background(), w.input, Plan{}, again)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := content(t, res.Tree, "src/a.ts"); got != "export const a = 2;\n" || w.journal.calls[1].Seq != 2 {
-		t.Errorf("%q, %+v", got, w.journal.calls)
-	}
-	if first := w.model.requests[2].Messages[0]; first.Text != "A todo app." {
-		t.Errorf("the request is forgotten: %+v", first)
-	}
-}
-
 func TestTextIsThrottled(t *testing.T) {
 	w := newWorld(t, step{text: strings.Repeat("word ", 950)})
 	w.build() // the clock moves by 1 ms at each look, and every word looks once
@@ -390,32 +262,6 @@ func TestTextIsThrottled(t *testing.T) {
 	}
 	if got := w.journal.texts[len(w.journal.texts)-1]; !strings.HasSuffix(got, strings.TrimSpace(strings.Repeat("word ", 950))) {
 		t.Errorf("the end is missing: %q", got[len(got)-20:])
-	}
-}
-
-func TestSystemPrompt(t *testing.T) {
-	tree, err := filetree.New(baseFiles())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := systemPrompt(tree)
-	for _, want := range []string{"app_{{APP_ID}}_", "src/App.tsx (11 lines)", "public/logo.png (3 bytes, not text)"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("the prompt lacks %q", want)
-		}
-	}
-	for _, sign := range []string{"src/features/", "supabase/migrations/", ".overskill/"} {
-		if strings.Contains(prompt, sign) {
-			t.Errorf("%s in the prompt reads like a file that is there", sign)
-		}
-	}
-	if len(prompt) > 6000 {
-		t.Errorf("the prompt has %d bytes; every request pays for it", len(prompt))
-	}
-	for _, name := range append(planningTools(), buildingTools()...) {
-		if !json.Valid([]byte(name.schema)) {
-			t.Errorf("the schema of %s is no JSON", name.name)
-		}
 	}
 }
 
@@ -433,7 +279,7 @@ func BenchmarkBuild(b *testing.B) {
 	for b.Loop() {
 		m := &script{steps: []step{{calls: calls}, {text: "Done."}}}
 		in := Input{Model: m, Base: tree, Tree: tree, Journal: &memory{files: map[string][]byte{}}, Now: time.Now}
-		if _, err := Build(context.Background(), in, Plan{}, nil); err != nil {
+		if _, err := Build(context.Background(), in, Plan{}); err != nil {
 			b.Fatal(err)
 		}
 	}

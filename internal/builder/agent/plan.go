@@ -17,7 +17,7 @@ const (
 	versionName = 80  // characters
 )
 
-const planAccepted = "The plan is noted and the person reads it now. Carry it out: the tools that change files are on offer from here on. " +
+const planAccepted = "The plan is noted and the person reads it now. Carry it out: files may be changed from here on. " +
 	"Write what the plan says, no more and no less, then say in a few sentences what you did."
 
 func planTool() tool {
@@ -33,7 +33,11 @@ func planTool() tool {
 			"assumed":{"type":"array","items":{"type":"string"},"description":"what they did not say and you decided"},
 			"cannot":{"type":"array","items":{"type":"string"},"description":"what they asked for and will not get, and why"},
 			"changes":{"type":"array","items":{"type":"string"},"description":"what you will add, change or remove; empty if nothing"}}}`,
+		look: true,
 		run: func(_ context.Context, s *session, raw json.RawMessage) outcome {
+			if !s.planning {
+				return failed("", "The plan stands; the person has read it. Carry it out, and say at the end what came out differently.")
+			}
 			p, out := readPlan(raw)
 			if !out.failed {
 				s.plan = p

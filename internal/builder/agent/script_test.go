@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,18 +21,34 @@ import (
 type script struct {
 	steps    []step
 	requests []llm.Request
+	limits   llm.Limits // zero: a large window
+	counts   int        // calls of CountTokens
 }
 
 type step struct {
 	text  string
+	think string // reasoning, and a piece of thinking that belongs into the reply
 	calls []llm.ToolCall
 	stop  llm.StopReason // "" is ToolUse or EndTurn, as fits
 	err   error          // the stream breaks off with it, after everything else
 	quiet bool           // no Stop event, and no error
+	usage *llm.Usage     // nil: none is told
 	then  func()         // runs before the stream ends
 }
 
 func (m *script) ID() string { return "script/1" }
+
+func (m *script) Limits() llm.Limits {
+	if m.limits.Context == 0 {
+		return llm.Limits{Context: 1_000_000, MaxOutput: 64_000}
+	}
+	return m.limits
+}
+
+func (m *script) CountTokens(_ context.Context, req llm.Request) (int64, error) {
+	m.counts++
+	return llm.Estimate(req), nil
+}
 
 func (m *script) Stream(ctx context.Context, req llm.Request, emit func(llm.Event) error) error {
 	req.Messages = append([]llm.Message(nil), req.Messages...)
@@ -41,15 +58,26 @@ func (m *script) Stream(ctx context.Context, req llm.Request, emit func(llm.Even
 	}
 	s := m.steps[len(m.requests)-1]
 	var events []llm.Event
+	if s.think != "" {
+		events = append(events, llm.Event{Reasoning: s.think}, llm.Event{Thinking: &llm.Thinking{Model: m.ID(), Text: s.think, Signature: "sig"}})
+	}
 	for _, word := range strings.SplitAfter(s.text, " ") {
 		if word != "" {
 			events = append(events, llm.Event{Text: word})
 		}
 	}
 	for i := range s.calls {
-		events = append(events, llm.Event{Call: &s.calls[i]})
+		begun := llm.ToolCall{ID: s.calls[i].ID, Name: s.calls[i].Name}
+		events = append(events, llm.Event{Begun: &begun})
+		for piece := range slices.Chunk(s.calls[i].Input, 40) {
+			events = append(events, llm.Event{Input: &llm.InputDelta{CallID: begun.ID, JSON: string(piece)}})
+		}
+		c := s.calls[i]
+		events = append(events, llm.Event{Call: &c})
 	}
-	events = append(events, llm.Event{Usage: &llm.Usage{Input: 10, Output: 2}})
+	if s.usage != nil {
+		events = append(events, llm.Event{Usage: s.usage})
+	}
 	if s.err == nil && !s.quiet {
 		stop := s.stop
 		if stop == "" {
@@ -84,7 +112,7 @@ func call(name string, input any) llm.ToolCall {
 		}
 		raw = string(b)
 	}
-	return llm.ToolCall{ID: "id-" + name, Name: name, Input: json.RawMessage(raw)}
+	return llm.ToolCall{ID: "id-" + name, Name: name, Input: llm.RawInput(raw)}
 }
 
 type in map[string]any
@@ -100,19 +128,59 @@ func replaceLines(path, search string, first, last int, replace string) llm.Tool
 // memory is a Journal that keeps everything, and the files as a store would: by replaying the changes.
 type memory struct {
 	mu       sync.Mutex
+	said     []string // messages, as JSON
+	doings   []string // activities
 	calls    []model.ToolCall
 	changes  [][]Changed
 	texts    []string
 	files    map[string][]byte
 	failAt   int // the n-th Record fails; 0 never
-	cancelAt int // after the n-th Record cancel is called
+	cancelAt int // after the n-th Say or Record cancel is called
+	kept     int // Says and Records
 	cancel   func()
 }
 
-func (j *memory) Recorded(context.Context) ([]model.ToolCall, error) {
+func (j *memory) Load(context.Context) ([]llm.Message, []model.ToolCall, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return append([]model.ToolCall(nil), j.calls...), nil
+	said := make([]llm.Message, len(j.said))
+	for i, text := range j.said {
+		if err := json.Unmarshal([]byte(text), &said[i]); err != nil {
+			return nil, nil, err
+		}
+	}
+	return said, append([]model.ToolCall(nil), j.calls...), nil
+}
+
+func (j *memory) Say(_ context.Context, n int, m llm.Message) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n != len(j.said) {
+		return fmt.Errorf("message %d is said after %d", n, len(j.said))
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	j.said = append(j.said, string(text))
+	j.keep()
+	return nil
+}
+
+// keep counts what became durable, and kills the process behind it when that is asked for.
+func (j *memory) keep() {
+	if j.kept++; j.kept == j.cancelAt {
+		j.cancel()
+	}
+}
+
+func (j *memory) Activity(_ context.Context, text string, thinking bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if thinking {
+		text = "(" + text + ")"
+	}
+	j.doings = append(j.doings, text)
 }
 
 func (j *memory) Record(_ context.Context, c model.ToolCall, changed []Changed) error {
@@ -141,9 +209,7 @@ func (j *memory) Record(_ context.Context, c model.ToolCall, changed []Changed) 
 			j.files[f.Path] = f.Content
 		}
 	}
-	if len(j.calls) == j.cancelAt {
-		j.cancel()
-	}
+	j.keep()
 	return nil
 }
 
@@ -202,6 +268,7 @@ type world struct {
 	journal *memory
 	input   Input
 	model   *script
+	slept   []time.Duration
 }
 
 func newWorld(t *testing.T, steps ...step) *world {
@@ -219,18 +286,30 @@ func newWorld(t *testing.T, steps ...step) *world {
 			clock = clock.Add(time.Millisecond)
 			return clock
 		},
+		Sleep: func(_ context.Context, d time.Duration) error {
+			w.slept = append(w.slept, d)
+			return nil
+		},
 	}
+	w.tells(llm.Message{Role: llm.User, Text: w.input.Request}, llm.Message{Role: llm.Assistant, Calls: []llm.ToolCall{goodPlan()}},
+		llm.Message{Role: llm.User, Results: []llm.ToolResult{{CallID: "id-os-plan", Text: planAccepted}}})
 	return w
 }
 
-// conversation stands for what MakePlan returns.
-func (w *world) conversation() []llm.Message {
-	return []llm.Message{{Role: llm.User, Text: w.input.Request}, {Role: llm.Assistant, Text: "Let me see."}}
+// tells puts messages into the journal. A new world's turn is planned.
+func (w *world) tells(messages ...llm.Message) {
+	w.journal.said = nil
+	for i, m := range messages {
+		if err := w.journal.Say(context.Background(), i, m); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.journal.kept = 0
 }
 
 func (w *world) build() Result {
 	w.t.Helper()
-	res, err := Build(context.Background(), w.input, Plan{}, w.conversation())
+	res, err := Build(context.Background(), w.input, Plan{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -250,6 +329,16 @@ func (w *world) consistent(res Result) {
 	}
 }
 
+// said is the turn's conversation.
+func (w *world) said() []llm.Message {
+	w.t.Helper()
+	said, _, err := w.journal.Load(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return said
+}
+
 // results are what the model was told after its first reply.
 func (w *world) results(request int) []llm.ToolResult {
 	w.t.Helper()
@@ -264,4 +353,10 @@ func content(t *testing.T, tree filetree.Tree, path string) string {
 		t.Errorf("%s is missing", path)
 	}
 	return string(b)
+}
+
+func decodeInto(raw []byte, into any) {
+	if err := json.Unmarshal(raw, into); err != nil {
+		panic(err)
+	}
 }

@@ -22,6 +22,7 @@ type tool struct {
 	description string
 	schema      string // JSON schema of the input
 	slow        bool   // asks a registry or a database
+	look        bool   // changes nothing, so that it may be used before the plan
 	run         func(ctx context.Context, s *session, input json.RawMessage) outcome
 }
 
@@ -57,15 +58,16 @@ const (
 	lineReplaceName = "os-line-replace"
 )
 
-// planningTools only look.
-func planningTools() toolset { return toolset{planTool(), viewTool(), searchTool()} }
-
-// buildingTools change files.
-func buildingTools() toolset {
-	return toolset{
-		viewTool(), searchTool(), writeTool(), lineReplaceTool(), deleteTool(), renameTool(),
+// allTools are on offer through a whole turn, in this order.
+func allTools(logs bool) toolset {
+	ts := toolset{
+		planTool(), askTool(), viewTool(), searchTool(), writeTool(), lineReplaceTool(), deleteTool(), renameTool(),
 		addDependencyTool(), removeDependencyTool(), migrateTool(),
 	}
+	if logs {
+		ts = append(ts, logsTool())
+	}
+	return ts
 }
 
 const maxInput = filetree.MaxFileSize + 64<<10 // bytes of JSON; escapes may take some more than the content itself
@@ -153,7 +155,8 @@ func hasNUL(v reflect.Value) bool {
 }
 
 // storable keeps an input that a JSON column can hold. What is no JSON is kept as a string.
-func storable(input json.RawMessage) json.RawMessage {
+func storable[Raw ~[]byte](raw Raw) json.RawMessage {
+	input := json.RawMessage(raw)
 	if json.Valid(input) && utf8.Valid(input) && !bytes.Contains(input, []byte(`\u0000`)) {
 		return input
 	}

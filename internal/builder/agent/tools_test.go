@@ -65,7 +65,8 @@ func TestTools(t *testing.T) {
 		{"search with one glob", call("os-search-files", in{"pattern": "App", "include": "index.html"}), true, "No line of the 1 files", "", ""},
 		{"search badly", call("os-search-files", in{"pattern": "("}), false, "not a regular expression", "", ""},
 
-		{"delete", call("os-delete", in{"path": "src/App.tsx"}), true, "still import it; change them as well: src/main.tsx.", "src/App.tsx", ""},
+		{"delete", call("os-delete", in{"path": "public/logo.png"}), true, "Deleted", "public/logo.png", ""},
+		{"delete what is in use", call("os-delete", in{"path": "src/App.tsx"}), false, "other files import it.\nApp: src/main.tsx", "src/App.tsx", appSource},
 		{"delete nothing", call("os-delete", in{"path": "src/x.tsx"}), false, "There is no file", "", ""},
 		{"delete essential", call("os-delete", in{"path": "index.html"}), false, "does not start without", "index.html", "<div id=root></div>\n"},
 		{"delete old migration", call("os-delete", in{"path": "supabase/migrations/20260101000000_init.sql"}), false, "has run already", "", ""},
@@ -84,8 +85,8 @@ func TestTools(t *testing.T) {
 		{"migrate nothing", call("os-migrate", in{"name": "a", "sql": ""}), false, "sql is empty", "", ""},
 		{"migrate without name", call("os-migrate", in{"name": "!", "sql": "select 1"}), false, "name is missing", "", ""},
 
-		{"unknown tool", call("os-deploy", in{}), false, "There is no tool \"os-deploy\" now. There are: os-view,", "", ""},
-		{"plan while building", call("os-plan", in{}), false, "There is no tool", "", ""},
+		{"unknown tool", call("os-deploy", in{}), false, "There is no tool \"os-deploy\". There are: os-plan,", "", ""},
+		{"plan while building", goodPlan(), false, "The plan stands", "", ""},
 		{"unknown input", call("os-view", in{"file": "a"}), false, "There is no input \"file\". There are: path, first_line, last_line.", "", ""},
 		{"no object", call("os-view", `[1]`), false, "not the JSON object", "", ""},
 		{"cut input", call("os-view", `{"path": "src/`), false, "not the JSON object", "", ""},
@@ -101,7 +102,7 @@ func TestTools(t *testing.T) {
 			if got.Failed == test.ok || !strings.Contains(got.Text, test.says) {
 				t.Errorf("failed=%v: %s", got.Failed, got.Text)
 			}
-			if rec := w.journal.calls[0]; rec.OK != test.ok || rec.Name != test.call.Name || rec.Seq != 1 {
+			if rec := w.journal.calls[0]; rec.OK != test.ok || rec.Name != test.call.Name || rec.Seq != 2 {
 				t.Errorf("recorded %+v", rec)
 			}
 			if !test.ok && len(w.journal.changes[0]) > 0 {
@@ -183,7 +184,7 @@ func TestEditsOfOneReply(t *testing.T) {
 	if answers[0].Failed || answers[2].Failed || !answers[3].Failed {
 		t.Errorf("%+v", answers)
 	}
-	if !strings.Contains(answers[3].Text, "2 of the 3 edits of this reply in src/App.tsx were made.") {
+	if !strings.Contains(answers[3].Text, "The others were made (3 of the 4 edits of this reply): do not send them again.") {
 		t.Errorf("%s", answers[3].Text)
 	}
 	if rec := w.journal.calls[2]; rec.Added != 1 || rec.Removed != 1 || !strings.Contains(rec.Detail, "-      <p>Hello</p>\n+      <p>Hi</p>") {
@@ -274,7 +275,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		m := &script{steps: []step{{calls: []llm.ToolCall{call(name, input)}}, {text: "Done."}}}
 		journal := &memory{files: baseFiles()}
-		res, err := Build(context.Background(), Input{Model: m, Base: tree, Tree: tree, Journal: journal, Packages: packages{}}, Plan{}, nil)
+		res, err := Build(context.Background(), Input{Model: m, Base: tree, Tree: tree, Journal: journal, Packages: packages{}}, Plan{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,6 +286,40 @@ func FuzzDecode(f *testing.F) {
 		}
 		if !filetree.IsText([]byte(journal.calls[0].Result)) {
 			t.Fatalf("the result cannot be stored: %q", journal.calls[0].Result)
+		}
+	})
+}
+
+// FuzzDecisions reads plans and questions: what is accepted is within its bounds.
+func FuzzDecisions(f *testing.F) {
+	f.Add(`{"app_name":"A","version_name":"B","understood":["c"],"assumed":[],"cannot":[],"changes":[]}`)
+	f.Add(`{"question":"Which one?","choices":["a","b"]}`)
+	f.Add(`{"question":"Which one?","choices":"a"}`)
+	f.Fuzz(func(t *testing.T, input string) {
+		if p, out := readPlan([]byte(input)); !out.failed && (p.AppName == "" || p.VersionName == "" || len(p.Changes) > maxPoints || p.Question != nil) {
+			t.Errorf("%+v", p)
+		}
+		if p, out := readQuestion([]byte(input)); !out.failed && (p.Question.Text == "" || len(p.Question.Choices) < minChoices || len(p.Question.Choices) > maxChoices) {
+			t.Errorf("%+v", p.Question)
+		}
+	})
+}
+
+// FuzzGlimpse shows a file and reads what was shown: it is the file.
+func FuzzGlimpse(f *testing.F) {
+	f.Add("a\n  b\n\n12| c\r\n", "x")
+	f.Fuzz(func(t *testing.T, text, other string) {
+		if !filetree.IsText([]byte(text)) || text == "" {
+			return
+		}
+		s := &session{window: newWindow(llm.Limits{Context: 1 << 40, MaxOutput: 1})}
+		out := s.showLines("a.txt", []byte(text), 0, 0)
+		g := glimpseOf(out.text, true)
+		if !g.holds([]byte(text)) {
+			t.Errorf("%q was shown as %q and read as %q", text, out.text, g.whole)
+		}
+		if g.whole != nil && g.holds([]byte(other)) && strings.Join(textLines([]byte(other)), "\n") != strings.Join(textLines([]byte(text)), "\n") {
+			t.Errorf("%q passes for %q", other, text)
 		}
 	})
 }

@@ -22,7 +22,8 @@ func writeTool() tool {
 			"To change parts of a file, use os-line-replace, which costs far less.",
 		schema: `{"type":"object","additionalProperties":false,"required":["path","content"],"properties":{
 			"path":{"type":"string","description":"relative to the app, such as src/pages/Home.tsx"},
-			"content":{"type":"string","description":"the whole file"}}}`,
+			"content":{"type":"string","description":"the whole file"},
+			"removing":` + removingSchema + `}}`,
 		slow: true, // a migration is tried on a database
 		run:  runWrite,
 	}
@@ -30,8 +31,9 @@ func writeTool() tool {
 
 func runWrite(ctx context.Context, s *session, raw json.RawMessage) outcome {
 	var input struct {
-		Path    string `json:"path"`
-		Content string `json:"content"`
+		Path     string `json:"path"`
+		Content  string `json:"content"`
+		Removing string `json:"removing"`
 	}
 	if problem := decode(raw, &input); problem != "" {
 		return failed("", "%s", problem)
@@ -41,8 +43,13 @@ func runWrite(ctx context.Context, s *session, raw json.RawMessage) outcome {
 	if problem := s.writable(input.Path); problem != "" {
 		return failed(bounded(input.Path, filetree.MaxPathLen), "%s", problem)
 	}
-	if strings.TrimSpace(input.Content) == "" {
+	switch {
+	case strings.TrimSpace(input.Content) == "":
 		return failed(input.Path, "The content is empty. To remove a file, use os-delete.")
+	case copiesStub(input.Content):
+		return failed(input.Path, "%s", stubText)
+	case removingProblem(input.Removing) != "":
+		return failed(input.Path, "%s", removingProblem(input.Removing))
 	}
 	if existed && bytes.Equal(old, content) {
 		return outcome{path: input.Path, text: input.Path + " reads exactly like this already; nothing was changed."}
@@ -60,8 +67,18 @@ func runWrite(ctx context.Context, s *session, raw json.RawMessage) outcome {
 	return ok(input.Path, tree, "Replaced %s, %d lines before, %d now.%s", input.Path, countLines(old), countLines(content), thrift(old, content))
 }
 
-// sound refuses a whole file that is plainly not what it should be.
+// sound refuses a whole file that is plainly not what it should be. The rehearsal of a reply has asked the same already.
 func (s *session) sound(p string, old, content []byte) (problem string) {
+	key := p + "\x00" + filetree.HashOf(old) + filetree.HashOf(content)
+	problem, asked := s.checked[key]
+	if !asked {
+		problem = unsound(p, old, content)
+		s.checked[key] = problem
+	}
+	return problem
+}
+
+func unsound(p string, old, content []byte) (problem string) {
 	if o, found := edit.NewOmission(p, old, content); found {
 		return fmt.Sprintf("Line %d leaves code out: %s. A file is written whole; to change parts of it, use os-line-replace. Nothing was written.",
 			o.Line, bounded(o.Text, 200))
@@ -103,7 +120,7 @@ func countLines(b []byte) int {
 func deleteTool() tool {
 	return tool{
 		name:        "os-delete",
-		description: "Deletes a file. Remove what imports it, too.",
+		description: "Deletes a file. Whatever imports it must change first, or in the same reply.",
 		schema: `{"type":"object","additionalProperties":false,"required":["path"],"properties":{
 			"path":{"type":"string"}}}`,
 		run: runDelete,
@@ -124,7 +141,7 @@ func runDelete(_ context.Context, s *session, raw json.RawMessage) outcome {
 		return failed(input.Path, "%s", problem)
 	}
 	tree := s.tree.Without(input.Path)
-	return ok(input.Path, tree, "Deleted %s.%s", input.Path, importers(tree, input.Path, "still import it; change them as well"))
+	return ok(input.Path, tree, "Deleted %s.", input.Path)
 }
 
 func renameTool() tool {
@@ -164,13 +181,19 @@ func runRename(_ context.Context, s *session, raw json.RawMessage) outcome {
 	if err != nil {
 		return failed(input.To, "%s", fault.Text(err))
 	}
-	out := ok(input.To, tree, "Renamed %s to %s.%s", input.From, input.To, importers(tree, input.From, "import it by its old path; change them"))
+	out := ok(input.To, tree, "Renamed %s to %s.%s", input.From, input.To, importers(tree, input.From))
 	out.from = input.From
 	return out
 }
 
+// stubText refuses what was copied from a compacted conversation.
+const stubText = "The text holds a note that stands in this conversation for something long. Nothing was written. View the file, and write every line."
+
+// copiesStub reports whether a text holds such a note.
+func copiesStub(text string) bool { return strings.Contains(text, leftOut) }
+
 // importers names the files whose imports end in the name of p, so that the model can make them follow.
-func importers(tree filetree.Tree, p, what string) string {
+func importers(tree filetree.Tree, p string) string {
 	base := p[strings.LastIndexByte(p, '/')+1:]
 	stem, _, _ := strings.Cut(base, ".")
 	res, err := codesearch.Search(tree, codesearch.Query{
@@ -189,5 +212,5 @@ func importers(tree filetree.Tree, p, what string) string {
 	if len(paths) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" These files seem to %s: %s.", what, strings.Join(paths, ", "))
+	return fmt.Sprintf(" These files seem to import it by its old path; change them: %s.", strings.Join(paths, ", "))
 }

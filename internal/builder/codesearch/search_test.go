@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -192,62 +191,6 @@ func TestGlob(t *testing.T) {
 			t.Errorf("%q: %v", glob, err)
 		}
 	}
-}
-
-// FuzzGlob checks that every glob is either refused or works, and that a glob made of plain characters matches
-// itself and what is below it.
-func FuzzGlob(f *testing.F) {
-	for _, g := range []string{"src/**/*.tsx", "{a,b}/[!c]", "a**", `\{`, "**/**/x", "[]]"} {
-		f.Add(g, "src/a/b.tsx")
-	}
-	f.Fuzz(func(t *testing.T, glob, path string) {
-		g, err := ParseGlob(glob)
-		if err != nil {
-			if fault.Text(err) == "" || !fault.Is(err, fault.Invalid) {
-				t.Fatalf("%q: %v", glob, err)
-			}
-			return
-		}
-		g.Match(path)
-		if filetree.ValidatePath(glob) == nil && !strings.ContainsAny(glob, `*?[]{}\,`) && !strings.HasPrefix(glob, "/") {
-			if !g.Match(glob) || !g.Match(glob+"/below") {
-				t.Fatalf("%q does not match itself (%s)", glob, g.re)
-			}
-		}
-	})
-}
-
-// FuzzSearch checks that any expression is answered, within bounds, and that what is listed does match.
-func FuzzSearch(f *testing.F) {
-	f.Add("b+", "aaa\nbbb\r\nccc", true)
-	f.Add("(?=x)", "x", false)
-	f.Add("^$", "\n\n", false)
-	f.Fuzz(func(t *testing.T, pattern, content string, sensitive bool) {
-		tree, err := filetree.New(map[string][]byte{"a.txt": []byte(content)})
-		if err != nil {
-			return
-		}
-		res, err := Search(tree, Query{Pattern: pattern, CaseSensitive: sensitive})
-		if err != nil {
-			if fault.Text(err) == "" {
-				t.Fatal("no explanation")
-			}
-			return
-		}
-		if len(res.Matches) > MaxResults || res.Total < len(res.Matches) {
-			t.Fatalf("%d listed of %d", len(res.Matches), res.Total)
-		}
-		if re, err := regexp.Compile(pattern); err == nil && sensitive {
-			for _, m := range res.Matches {
-				if !re.MatchString(m.Text) {
-					t.Fatalf("%q does not match %q", m.Text, pattern)
-				}
-			}
-		}
-		if text := res.Text(); len(text) > maxText+5*maxLine {
-			t.Fatalf("%d bytes", len(text))
-		}
-	})
 }
 
 // BenchmarkSearch looks for one name in an app of 100 files.

@@ -15,7 +15,11 @@ const (
 func (r Result) Text() string {
 	var b strings.Builder
 	if r.Total == 0 {
-		fmt.Fprintf(&b, "No line of the %d files searched matches.", r.Searched)
+		if r.Searched == 0 {
+			b.WriteString("No file was searched: the globs leave none.")
+		} else {
+			fmt.Fprintf(&b, "No line of the %d files searched matches.", r.Searched)
+		}
 		b.WriteString(r.skippedText())
 		return b.String()
 	}

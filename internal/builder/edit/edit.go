@@ -14,22 +14,23 @@
 //  2. anywhere: the same three, if there is exactly one such place. The shift is reported.
 //
 // All edits that a reply makes to one file are planned together, against the file as it was read, so that one
-// edit does not move the lines under the next. Edits that fit are made even when others do not, unless the
-// result would be broken: blank, or no longer parsing where the file did parse, judged by esbuild's parser.
-// Then none is made. Every refusal explains itself to the model that has to correct it.
+// edit does not move the lines under the next. Edits that fit are made even when others do not, for sending them
+// again would cost the model what they are there to save. The result must not be broken: blank, hollowed out by a
+// comment such as "rest of code", or no longer parsing where the file did parse, judged by esbuild's parser. The
+// edits to blame for that are withdrawn; if they cannot be told from the others, all are. Every refusal explains
+// itself to the model that has to correct it.
 package edit
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Edit asks for lines FirstLine to LastLine, which read Search, to become Replace.
 type Edit struct {
-	Search    string // the lines as they are; may hold one line that is only "..."
+	Search    string // the lines as they are; between them may be one line that is only "..."
 	FirstLine int    // 1-based, in the file as it was read
 	LastLine  int    // inclusive
-	Replace   string // the new lines; "" deletes. One final newline is ignored, in Search too.
+	// Replace holds the new lines; "" deletes. One final newline is ignored, in Search too, unless the range has one
+	// line more than the search and that line is blank: then it stands for the blank line, in both.
+	Replace string
 }
 
 // Batch is the outcome of planning all edits of one reply to one file. It is immutable.
@@ -117,25 +118,19 @@ func (b *Batch) refuseOverlaps() {
 	b.placed = kept
 }
 
-// refuseBroken withdraws all edits when together they would break the file.
+// refuseBroken withdraws the edits that would break the file: those that are to blame if that can be told, else all.
 func (b *Batch) refuseBroken() {
-	if len(b.placed) == 0 {
-		return
-	}
-	out := b.file.with(b.placed)
-	withdraw := func(reason Reason, text string) {
-		for _, p := range b.placed {
-			b.failures = append(b.failures, Failure{Edit: p.edit, Reason: reason, Text: text})
+	for len(b.placed) > 0 {
+		broken := b.file.breakage(b.placed)
+		if broken == nil {
+			return
 		}
-		b.placed = nil
-	}
-	if strings.TrimSpace(string(out)) == "" {
-		withdraw(Blank, "Nothing would be left of "+b.file.path+". If that is meant, delete the file.")
-	} else if o, ok := NewOmission(b.file.path, b.file.original, out); ok {
-		withdraw(Omitted, "The replacement leaves code out ("+quote(o.Text)+
-			"). Write every line in full; lines that stay as they are do not belong into the edit.")
-	} else if problem := brokenBy(b.file.path, b.file.original, out); problem != nil {
-		withdraw(Syntax, syntaxText(b.file.path, problem, out, len(b.placed)))
+		guilty := b.file.guilty(b.placed, broken.reason)
+		text := broken.text(len(guilty))
+		for _, p := range guilty {
+			b.failures = append(b.failures, Failure{Edit: p.edit, Reason: broken.reason, Text: text})
+		}
+		b.placed = without(b.placed, guilty)
 	}
 }
 

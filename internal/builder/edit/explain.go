@@ -110,7 +110,7 @@ func (f file) fail(edit int, reason Reason, first, last int, format string, args
 // excerpt shows lines with numbers, in the manner in which files are shown to the model.
 func (f file) excerpt(first, last int) string {
 	return fmt.Sprintf("%s has %s; the lines around %d read:\n%s", f.path, lines(len(f.lines)), min(first+1, len(f.lines)),
-		numbered(f.lines, first-around, last+around))
+		numbered(f.lines, first-around, min(last, len(f.lines))+around)) // a range may end anywhere
 }
 
 const (
@@ -140,54 +140,6 @@ func shorten(line string) string {
 		return line
 	}
 	return strings.ToValidUTF8(line[:maxShownLine], "") + " (cut)"
-}
-
-// notFoundText explains a search that is nowhere: what differs in the most similar place, if there is one.
-func (f file) notFoundText(search []string, first, last int) string {
-	text := fmt.Sprintf("The search is not at %s of %s, nor anywhere else in it.", span(first, last), f.path)
-	if ways := patterns(search); len(ways) > 1 {
-		return text + f.ellipsisHint(ways[1], last-first+1)
-	}
-	at, ok := f.closest(search)
-	if !ok {
-		return text + " Look at the file again before the next try."
-	}
-	text += fmt.Sprintf(" Did you mean %s?", span(at, at+len(search)-1))
-	for i, line := range search {
-		if real := f.lines[at+i]; trimEnd(line) != trimEnd(real) {
-			return text + fmt.Sprintf(" Line %d reads %s there, and %s in the search.", at+i+1, quote(real), quote(line))
-		}
-	}
-	return text
-}
-
-// ellipsisHint tells where the two ends of a search with an ellipsis are.
-func (f file) ellipsisHint(p pattern, asked int) string {
-	if asked <= len(p.head)+len(p.tail) {
-		return " The range is too short for the \"...\" in the search: it must include the lines that are left out."
-	}
-	head, tail := f.places(p.head), f.places(p.tail)
-	switch {
-	case len(head) == 0:
-		return " What stands before the \"...\" is not in the file. Copy it exactly."
-	case len(tail) == 0:
-		return " What stands after the \"...\" is not in the file. Copy it exactly."
-	case len(head) == 1 && len(tail) == 1 && head[0] < tail[0]:
-		return fmt.Sprintf(" What you quote are lines %d to %d. If you mean those, give these numbers.", head[0]+1, tail[0]+len(p.tail))
-	}
-	return fmt.Sprintf(" What stands before the \"...\" is at %s, what stands after it at %s. Give the numbers of the whole range.",
-		list(head), list(tail))
-}
-
-// places lists where lines stand in the file, trailing space aside.
-func (f file) places(want []string) []int {
-	var out []int
-	for i := 0; i+len(want) <= len(f.lines); i++ {
-		if _, ok := sameLines(want, f.lines[i:i+len(want)], TrailingSpace); ok {
-			out = append(out, i)
-		}
-	}
-	return out
 }
 
 func lines(n int) string {

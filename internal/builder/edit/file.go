@@ -14,7 +14,7 @@ type file struct {
 	bom      bool
 	lines    []string // without their ends
 	ends     []string // "\n", "\r\n", or "" for a last line that has none
-	newline  string   // what new lines end in: what most lines of the file do
+	newline  string   // what new lines end in: what most line ends of the file are
 }
 
 func parseFile(path string, content []byte) file {
@@ -32,7 +32,7 @@ func parseFile(path string, content []byte) file {
 		f.lines = append(f.lines, line)
 		f.ends = append(f.ends, end)
 	}
-	if crlf := bytes.Count(content, []byte("\r\n")); crlf*2 > len(f.lines) {
+	if crlf := bytes.Count(content, []byte("\r\n")); crlf*2 > bytes.Count(content, []byte("\n")) {
 		f.newline = "\r\n"
 	}
 	return f
@@ -80,11 +80,17 @@ func (f file) keepFinalNewline(out []byte) []byte {
 	return out
 }
 
-// toLines splits what a model wrote. "" is no line; one final newline and carriage returns do not count.
+// toLines splits what a model wrote. "" is no line; one final newline, carriage returns at line ends and a byte
+// order mark do not count.
 func toLines(text string) []string {
-	if text == "" {
+	if text = strings.TrimPrefix(text, byteOrderMark); text == "" {
 		return nil
 	}
 	text = strings.ReplaceAll(text, "\r\n", "\n")
-	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if t, ok := strings.CutSuffix(text, "\n"); ok {
+		text = t
+	} else {
+		text = strings.TrimSuffix(text, "\r")
+	}
+	return strings.Split(text, "\n")
 }

@@ -15,6 +15,7 @@ type match struct {
 	shift       int // how many lines below where it was expected; negative is above
 	loosened    Loosened
 	indent      indent
+	final       bool // the final newline of the search is a blank line, and so is that of the replacement
 }
 
 // Loosened says what a match had to overlook.
@@ -33,6 +34,7 @@ var ladder = []Loosened{Exactly, TrailingSpace, Indentation}
 type pattern struct {
 	head, tail []string
 	ellipsis   bool
+	final      bool // ends in the blank line that a final newline may stand for
 }
 
 // patterns returns the ways to read a search: as it stands, and with its one "..." line as an ellipsis.
@@ -49,6 +51,22 @@ func patterns(search []string) []pattern {
 		all = append(all, pattern{head: search[:at], tail: search[at+1:], ellipsis: true})
 	}
 	return all
+}
+
+// withFinal reads the search once more, with its final newline as a blank line. Whoever quotes "a" and the blank
+// line below it joins them to "a\n", which is also how one line "a" is written: only the range tells which.
+func withFinal(ways []pattern) []pattern {
+	var out []pattern
+	for _, p := range ways {
+		p.final = true
+		if p.ellipsis {
+			p.tail = append(slices.Clip(p.tail), "")
+		} else {
+			p.head = append(slices.Clip(p.head), "")
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // at tells whether the pattern matches lines[first:last+1] on a rung.
@@ -84,12 +102,16 @@ func (p pattern) blank() bool {
 }
 
 // find climbs the ladder. It returns the match, or every place of the rung on which there were several.
-func (f file) find(search []string, first, last int) (m match, several []int, ok bool) {
+func (f file) find(search []string, first, last int, newline bool) (m match, several []int, ok bool) {
 	ways := patterns(search)
+	here := ways
+	if newline {
+		here = append(slices.Clip(ways), withFinal(ways)...)
+	}
 	for _, rung := range ladder {
-		for _, p := range ways {
+		for _, p := range here {
 			if in, ok := p.at(f.lines, first, last, rung); ok {
-				return match{first: first, last: last, loosened: rung, indent: in}, nil, true
+				return match{first: first, last: last, loosened: rung, indent: in, final: p.final}, nil, true
 			}
 		}
 	}
@@ -163,7 +185,7 @@ func indentShift(wrote, real []string) (indent, bool) {
 		}
 		in, seen = this, true
 	}
-	return in, seen
+	return in, true
 }
 
 func isSpace(s string) bool { return strings.Trim(s, " \t") == "" }
@@ -202,13 +224,19 @@ func (f file) place(e Edit) (placed, *Failure) {
 		return refuse(BadEdit, -1, -1, "Lines %d to %d are no range: the first line of a file is 1, and the last line of the range is included.",
 			e.FirstLine, e.LastLine)
 	}
-	m, several, ok := f.find(search, first, last)
+	if problem := f.wrapped(search, replace); problem != "" {
+		return refuse(BadEdit, -1, -1, "%s", problem)
+	}
+	m, several, ok := f.find(search, first, last, strings.HasSuffix(e.Search, "\n"))
+	if m.final && strings.HasSuffix(e.Replace, "\n") {
+		replace = append(replace, "")
+	}
 	switch {
 	case len(several) > 0:
 		return refuse(Ambiguous, first, last, "The search is not at %s, and %d places read like it: lines %s. Give the right numbers, or more lines of context.",
 			span(first, last), len(several), list(several))
 	case !ok:
-		return refuse(NotFound, first, last, "%s", f.notFoundText(search, first, last))
+		return refuse(NotFound, first, last, "%s", f.notFoundText(search, replace, first, last))
 	}
 	lines, ok := m.indent.apply(replace)
 	if !ok {

@@ -13,6 +13,9 @@ import (
 var (
 	comment = regexp.MustCompile(`(?://+|/\*+|<!--|\{/\*+)\s*(.*?)\s*(?:\*+/\}?|-->)?\s*$`)
 	hash    = regexp.MustCompile(`(?:^|\s)(?:#+|--)\s*(.*?)\s*$`)
+	inBlock = regexp.MustCompile(`^\s*\*+\s+(.*?)\s*(?:\*+/)?\s*$`) // a line inside /* ... */
+	bare    = regexp.MustCompile(`^\s*[\[(<]?\s*((?:\.\.\.|…)\s+\S.*\s(?:\.\.\.|…))\s*[\])>]?\s*$`)
+	todo    = regexp.MustCompile(`^(?:todo|note)\b:?\s*`)
 	dots    = regexp.MustCompile(`\.\.\.|…`)
 
 	dotted = regexp.MustCompile(`\b(?:rest of|existing|remaining|remainder|unchanged|omitted|same as (?:before|above|original)|as before|` +
@@ -29,40 +32,69 @@ var (
 		noun + ` goes here|` +
 		`(?:rest|everything else|all else)(?: \w+)? (?:stays|remains|is) (?:the same|unchanged|as before|as is)` +
 		`)[.:!]?$`)
+
+	// alone is said of code only where nothing else is on the line: "size: 1, // unchanged" is honest.
+	alone = regexp.MustCompile(`^(?:unchanged|no changes?(?: here| needed)?|same as (?:before|above|original)|` +
+		`(?:(?:the )?(?:code|rest|implementation) )?(?:is )?(?:omitted|truncated)(?: for brevity)?|snip(?:ped)?|` +
+		`keep (?:the )?(?:rest|existing code|everything else)(?: (?:as is|as before|unchanged|the same))?|` +
+		`(?:the )?rest (?:is |stays |remains )?(?:unchanged|as before|as is|the same|here))[.:!]?$`)
 )
 
 const (
-	noun  = `(?:code|file|component|function|implementation|imports|content|logic|functions|methods|components|page)`
+	noun  = `(?:code|file|component|function|implementation|imports|content|logic|functions|methods|components|page|jsx|markup|styles|schema|script|template)`
 	after = `(?: (?:goes here|here|above|below|unchanged|omitted|continues|(?:is|are) unchanged|(?:stays?|remains?) (?:the same|unchanged)|for brevity|omitted for brevity|as before|as is))`
 )
 
 // IsOmission reports whether a line of the file stands for code that was left out, such as
 // "// ... existing code ..." or "{/* rest of the component */}".
 func IsOmission(name, line string) bool {
-	re := comment
 	ext := strings.ToLower(path.Ext(name))
 	switch ext {
-	case ".sql", ".sh", ".py", ".yml", ".yaml", ".toml", ".env":
-		re = hash
-	case ".md", ".txt", ".svg": // prose may say what it likes
+	case ".md", ".mdx", ".txt", ".svg": // prose may say what it likes
 		return false
 	}
 	if _, code := loaders[ext]; code && ellipsisLine.MatchString(line) {
 		return true // no language of these means anything by it, save inside a text
 	}
-	if re == comment && !strings.Contains(line, "//") && !strings.Contains(line, "/*") && !strings.Contains(line, "<!--") {
-		return false // most lines: spare them the expression
-	}
-	m := re.FindStringSubmatch(line)
-	if m == nil {
+	words, whole, ok := commentIn(ext, line)
+	if !ok {
 		return false
 	}
-	words := strings.ToLower(m[1])
-	bare := strings.Trim(dots.ReplaceAllString(words, " "), " -[]()*/")
-	if undotted.MatchString(bare) {
+	words = strings.ToLower(words)
+	core := strings.Trim(dots.ReplaceAllString(words, " "), " -[]()*/\"'")
+	core = todo.ReplaceAllString(core, "")
+	if undotted.MatchString(core) || whole && alone.MatchString(core) {
 		return true
 	}
-	return dots.MatchString(words) && len(bare) <= 80 && (bare == "" || dotted.MatchString(bare))
+	return dots.MatchString(words) && len(core) <= 80 && (core == "" || dotted.MatchString(core))
+}
+
+// commentIn returns the words of the comment that a line holds, and whether it holds nothing else.
+// A line that dots open and close is as good as a comment: "[... rest of the file ...]".
+func commentIn(ext, line string) (words string, whole, ok bool) {
+	// Most lines have no comment: spare them the expressions.
+	if strings.Contains(line, "//") || strings.Contains(line, "/*") || strings.Contains(line, "<!--") {
+		if m := comment.FindStringSubmatchIndex(line); m != nil {
+			return line[m[2]:m[3]], strings.TrimSpace(line[:m[0]]) == "", true
+		}
+	}
+	switch ext {
+	case ".sql", ".sh", ".py", ".rb", ".yml", ".yaml", ".toml", ".env", ".graphql":
+		if m := hash.FindStringSubmatchIndex(line); m != nil {
+			return line[m[2]:m[3]], strings.TrimSpace(line[:m[0]]) == "", true
+		}
+	}
+	if strings.Contains(line, "*") {
+		if m := inBlock.FindStringSubmatch(line); m != nil {
+			return m[1], true, true
+		}
+	}
+	if strings.Contains(line, "...") || strings.Contains(line, "…") {
+		if m := bare.FindStringSubmatch(line); m != nil {
+			return m[1], true, true
+		}
+	}
+	return "", false, false
 }
 
 // Omission is a line that stands for code that was left out.

@@ -3,14 +3,16 @@ package edit
 import "strings"
 
 const (
-	likeness       = 0.6     // below this a place is not worth mentioning
-	maxComparisons = 400_000 // lines compared in search of a hint
+	likeness       = 0.6       // below this a place is not worth mentioning
+	maxComparisons = 400_000   // lines compared in search of a hint
+	maxCompared    = 100 << 20 // bytes, at worst
 )
 
 // closest finds the place most like the search. It only feeds the hint of a refusal: nothing is ever
 // edited by similarity.
 func (f file) closest(search []string) (first int, ok bool) {
-	if len(search) == 0 || len(search) > len(f.lines) || len(search)*len(f.lines) > maxComparisons {
+	if len(search) == 0 || len(search) > len(f.lines) || len(search)*len(f.lines) > maxComparisons ||
+		len(search)*len(f.original) > maxCompared {
 		return 0, false
 	}
 	wrote := trimmed(search)

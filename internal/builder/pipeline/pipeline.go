@@ -6,6 +6,10 @@
 // the pipeline itself knows no SQL, no HTTP and no queue. Whatever a stage needs from the outside is an
 // interface of this package, so the list in Stages reads as the story of a turn.
 //
+// The stages from validate on prove what the ones before have written. When they find a problem of the app's own
+// code, it is cured without a model where the cure is known, and else the author is asked to, at most twice:
+// recovery.go.
+//
 // A pipeline may be cut off at any point and run again for the same version. A stage that implements
 // Resumable is skipped when it is recorded as done, and gives its output back to the State; the others
 // are cheap and idempotent and run again. Nothing here makes a version live before the last stage has
@@ -51,13 +55,14 @@ func (s *State) Unchanged() bool {
 
 // Plan is what the author understood and is going to do.
 type Plan struct {
-	AppName      string        `json:"app_name"`
-	VersionName  string        `json:"version_name"`
-	Understood   []string      `json:"understood"`
-	Assumed      []string      `json:"assumed"`
-	Cannot       []string      `json:"cannot"`
-	Changes      []string      `json:"changes"`
-	Conversation []llm.Message `json:"conversation"` // goes on in generate
+	AppName     string   `json:"app_name"`
+	VersionName string   `json:"version_name"`
+	Understood  []string `json:"understood"`
+	Assumed     []string `json:"assumed"`
+	Cannot      []string `json:"cannot"`
+	Changes     []string `json:"changes"`
+	// Question is set instead of all that when the author has to ask before it can plan. It ends the turn.
+	Question *model.Question `json:"question,omitempty"`
 }
 
 // Bundle is a built version, ready to be served.
@@ -92,6 +97,24 @@ type Recorder interface {
 	Changed(ctx context.Context, before, after filetree.Tree) error
 	// Done returns the stages that are recorded as done, with their outputs.
 	Done(ctx context.Context) (map[string]json.RawMessage, error)
+
+	Chat
+}
+
+// Chat records what the builder does by itself about an error, where the person reads it.
+type Chat interface {
+	// Fixed says what was cured without a model.
+	Fixed(ctx context.Context, fixes []Fix) error
+	// Recovering adds the message by which the author is asked to cure an error.
+	Recovering(ctx context.Context, note model.RecoveryNote, text string) error
+	// Recoveries returns the messages of this version that Recovering has added.
+	Recoveries(ctx context.Context) ([]model.Message, error)
+}
+
+// Fix is one cure that cost nothing.
+type Fix struct {
+	File string
+	What string // a sentence
 }
 
 // ProblemsError says that the app's own code keeps it from being green.
@@ -129,12 +152,16 @@ func Describe(d model.Diagnostic) string {
 
 // Pipeline runs stages in order; those of one row run side by side.
 type Pipeline struct {
-	rows [][]Stage
-	now  func() time.Time
+	writing [][]Stage
+	proving [][]Stage
+	parts   Parts
+	now     func() time.Time
 }
 
-// New returns a pipeline of these rows of stages.
-func New(rows [][]Stage, now func() time.Time) *Pipeline { return &Pipeline{rows: rows, now: now} }
+// New returns V4 on these parts.
+func New(p Parts, now func() time.Time) *Pipeline {
+	return &Pipeline{writing: writing(p), proving: proving(p), parts: p, now: now}
+}
 
 // Run takes the version through all stages, beginning at the first unfinished one. It returns nil when the
 // last stage passed; the caller then promotes the version. The returned error's class is ClassOf.
@@ -143,28 +170,51 @@ func (p *Pipeline) Run(ctx context.Context, s *State, rec Recorder) error {
 	if err != nil {
 		return fmt.Errorf("read finished stages: %w", err)
 	}
-	for _, row := range p.rows {
-		errs := make([]error, len(row))
-		var running sync.WaitGroup
-		for i, stage := range row {
-			output, finished := done[stage.Name()]
-			if again, ok := stage.(Resumable); ok && finished {
-				if err := again.Restore(s, output); err != nil {
-					return fmt.Errorf("resume %s: %w", stage.Name(), err)
-				}
-				continue
-			}
-			running.Go(func() { errs[i] = p.runStage(ctx, stage, s, rec) })
+	for _, row := range p.writing {
+		if err := p.runRow(ctx, row, s, rec, done); err != nil {
+			return err
 		}
-		running.Wait() // all of the row, so that a person reads all that is wrong, not what failed first
-		for _, err := range errs {
-			if err != nil {
-				return err
-			}
-		}
-		if s.Unchanged() {
+		switch {
+		case s.Plan.Question != nil:
+			return ErrAsked
+		case s.Unchanged():
 			return ErrUnchanged
 		}
+	}
+	return p.prove(ctx, s, rec, done)
+}
+
+// runRow runs the stages of a row that are not done. Problems of the app that several of them find are one error:
+// a person, and the author, read all that is wrong at once.
+func (p *Pipeline) runRow(ctx context.Context, row []Stage, s *State, rec Recorder, done map[string]json.RawMessage) error {
+	errs := make([]error, len(row))
+	var running sync.WaitGroup
+	for i, stage := range row {
+		output, finished := done[stage.Name()]
+		if again, ok := stage.(Resumable); ok && finished {
+			if err := again.Restore(s, output); err != nil {
+				return fmt.Errorf("resume %s: %w", stage.Name(), err)
+			}
+			continue
+		}
+		running.Go(func() { errs[i] = p.runStage(ctx, stage, s, rec) })
+	}
+	running.Wait()
+	var all *ProblemsError
+	for _, err := range errs {
+		var problems *ProblemsError
+		switch {
+		case err == nil:
+		case !errors.As(err, &problems):
+			return err // of ours: what the app does wrong beside it can wait
+		case all == nil:
+			all = &ProblemsError{Stage: problems.Stage, Diagnostics: problems.Diagnostics}
+		default:
+			all.Diagnostics = append(all.Diagnostics, problems.Diagnostics...)
+		}
+	}
+	if all != nil {
+		return all
 	}
 	return nil
 }
@@ -221,16 +271,26 @@ var ErrStopped = fault.New(fault.Canceled, "It was stopped. The last working ver
 // ErrUnchanged ends a turn in which the author answered without changing anything.
 var ErrUnchanged = errors.New("nothing was changed")
 
+// ErrAsked ends a turn in which the author has to ask the person something before it can plan.
+var ErrAsked = errors.New("the author asks")
+
 func stopped(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrStopped) }
 
 // sentence is what a person reads about an error.
 func sentence(err error) string {
+	var gaveUp *GaveUpError
+	if errors.As(err, &gaveUp) {
+		return sentence(gaveUp.Problems) + " " + gaveUp.Why
+	}
 	var problems *ProblemsError
 	if errors.As(err, &problems) {
 		if len(problems.Diagnostics) == 0 {
 			return problems.Error()
 		}
 		text := Describe(problems.Diagnostics[0])
+		if text != "" && !strings.ContainsAny(text[len(text)-1:], ".!?)") {
+			text += "."
+		}
 		if more := len(problems.Diagnostics) - 1; more > 0 {
 			text += fmt.Sprintf(" (and %d more)", more)
 		}
@@ -242,11 +302,14 @@ func sentence(err error) string {
 // Sentence and ClassOf describe why a run ended, for the version's record.
 func Sentence(err error) string { return sentence(err) }
 
-// ClassOf names the sort of error: a diagnostic's class, or the kind of fault.
+// ClassOf names the sort of error: a diagnostic's class, why a model refused, or the kind of fault.
 func ClassOf(err error) string {
 	var problems *ProblemsError
 	if errors.As(err, &problems) && len(problems.Diagnostics) > 0 {
 		return problems.Diagnostics[0].Class
+	}
+	if refused, ok := llm.AsError(err); ok {
+		return string(refused.Kind)
 	}
 	return string(fault.KindOf(err))
 }
@@ -267,6 +330,11 @@ func (r *Reporter) Warn(format string, args ...any) {
 }
 
 func (r *Reporter) Progress(level model.LogLevel, text string) { r.rec.Log(r.stage, level, text) }
+
+// Browser adds a line of what a browser said about the app, to the log called console or network.
+func (r *Reporter) Browser(log string, level model.LogLevel, text string) {
+	r.rec.Log(log, level, text)
+}
 
 // Diagnostics logs problems and returns them as the stage's error; warnings alone are no error.
 func (r *Reporter) Diagnostics(ds []model.Diagnostic) error {

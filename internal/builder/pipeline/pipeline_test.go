@@ -30,6 +30,12 @@ type world struct {
 	problems map[string][]model.Diagnostic
 	cancel   context.CancelCauseFunc
 	stopIn   string
+
+	recover  func(s *State, t Trouble) (filetree.Tree, error) // nil: an author that cannot
+	troubles []Trouble
+	notes    []model.Message
+	fixes    []Fix
+	question *model.Question
 }
 
 // order returns what happened, with build and check in one order.
@@ -63,7 +69,7 @@ func (w *world) did(what string) error {
 }
 
 func (w *world) Plan(context.Context, *State) (Plan, error) {
-	return Plan{AppName: "Bees", Understood: []string{"hives"}, Cannot: []string{"honey"}}, w.did("author plans")
+	return Plan{AppName: "Bees", Understood: []string{"hives"}, Cannot: []string{"honey"}, Question: w.question}, w.did("author plans")
 }
 
 func (w *world) Build(_ context.Context, s *State) (filetree.Tree, error) {
@@ -84,13 +90,53 @@ func (w *world) Validate(tree filetree.Tree) []model.Diagnostic {
 	return w.problems["validate"]
 }
 
-func (w *world) Fix(tree filetree.Tree, _ []model.Diagnostic) (filetree.Tree, []string) {
-	if w.problems["cure"] == nil {
-		return tree, nil
+func (w *world) Fix(_ context.Context, tree filetree.Tree, _ []model.Diagnostic) (filetree.Tree, []Fix, error) {
+	if w.problems["cure"] == nil || tree.Has("cured") {
+		return tree, nil, nil
 	}
 	tree, _ = tree.With("cured", nil)
-	return tree, []string{"cured it"}
+	return tree, []Fix{{File: "a.ts", What: "cured it"}}, nil
 }
+
+func (w *world) Signature(ds []model.Diagnostic) string {
+	var out []string
+	for _, d := range ds {
+		out = append(out, d.Message)
+	}
+	return strings.Join(out, "|")
+}
+
+func (w *world) Explain(_ filetree.Tree, ds []model.Diagnostic, attempt, of int, earlier string) (string, []string) {
+	return fmt.Sprintf("%d/%d: %s; before: %s", attempt, of, ds[0].Message, earlier), []string{"src/App.tsx"}
+}
+
+func (w *world) Recovers(context.Context) error {
+	if w.recover == nil {
+		return ErrNoRecovery
+	}
+	return w.fail["recovers"]
+}
+
+func (w *world) Recover(_ context.Context, s *State, t Trouble) (filetree.Tree, error) {
+	w.troubles = append(w.troubles, t)
+	if err := w.did(fmt.Sprintf("author recovers %d", t.Attempt)); err != nil {
+		return s.Tree, err
+	}
+	return w.recover(s, t)
+}
+
+func (w *world) Fixed(_ context.Context, fixes []Fix) error {
+	w.fixes = append(w.fixes, fixes...)
+	return nil
+}
+
+func (w *world) Recovering(_ context.Context, note model.RecoveryNote, text string) error {
+	meta, err := json.Marshal(note)
+	w.notes = append(w.notes, model.Message{Role: model.RoleUser, Content: text, Metadata: meta})
+	return err
+}
+
+func (w *world) Recoveries(context.Context) ([]model.Message, error) { return w.notes, nil }
 
 func (w *world) Bundle(_ context.Context, s *State, r *Reporter) (Bundle, error) {
 	if err := w.did("bundle"); err != nil {
@@ -99,7 +145,10 @@ func (w *world) Bundle(_ context.Context, s *State, r *Reporter) (Bundle, error)
 	return Bundle{Hash: s.Tree.Hash()}, r.Diagnostics(w.problems["bundle"])
 }
 
-func (w *world) Check(context.Context, *State, *Reporter) ([]model.Diagnostic, error) {
+func (w *world) Check(_ context.Context, s *State, _ *Reporter) ([]model.Diagnostic, error) {
+	if s.Tree.Has("cured") && w.problems["cure"] != nil {
+		return nil, w.did("check")
+	}
 	return w.problems["check"], w.did("check")
 }
 
@@ -142,7 +191,7 @@ func (w *world) run(t *testing.T, s *State) error {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	w.cancel = cancel
-	return New(Stages(Parts{w, w, w, w, w, w}), time.Now).Run(ctx, s, w)
+	return New(Parts{w, w, w, w, w, w}, time.Now).Run(ctx, s, w)
 }
 
 func TestATurnInOrder(t *testing.T) {
@@ -223,7 +272,7 @@ func TestKnownCuresAreAppliedAndSaved(t *testing.T) {
 	if err := w.run(t, s); err != nil {
 		t.Fatal(err)
 	}
-	if !s.Tree.Has("cured") || !strings.Contains(strings.Join(w.happened, ","), "saved cured") {
+	if !s.Tree.Has("cured") || !strings.Contains(strings.Join(w.happened, ","), "saved cured") || len(w.fixes) != 1 {
 		t.Errorf("files %v, happened %v", s.Tree.Paths(), w.happened)
 	}
 }
@@ -319,7 +368,7 @@ func TestStopWhileAStageIsRecorded(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(ErrStopped)
 	w := &deafWorld{newWorld()}
-	err := New(Stages(Parts{w, w, w, w, w, w}), time.Now).Run(ctx, &State{Request: "bees"}, w)
+	err := New(Parts{w, w, w, w, w, w}, time.Now).Run(ctx, &State{Request: "bees"}, w)
 	if !errors.Is(err, ErrStopped) {
 		t.Errorf("error %v, want stopped", err)
 	}

@@ -18,6 +18,11 @@ type Author interface {
 	Plan(ctx context.Context, s *State) (Plan, error)
 	// Build does it, through tools that record each change, and returns the files as they are then.
 	Build(ctx context.Context, s *State) (filetree.Tree, error)
+	// Recovers returns nil if Recover may be called now, ErrNoRecovery if this author never can, or what forbids it.
+	Recovers(ctx context.Context) error
+	// Recover goes on with the same conversation, to cure an error. It may be called again for the same attempt,
+	// to go on where it was interrupted.
+	Recover(ctx context.Context, s *State, t Trouble) (filetree.Tree, error)
 }
 
 // Foundation holds the files that every app starts from.
@@ -28,8 +33,12 @@ type Foundation interface {
 // Reviewer reads files without running anything.
 type Reviewer interface {
 	Validate(tree filetree.Tree) []model.Diagnostic
-	// Fix cures what has a known cure, and says what it did, one line each.
-	Fix(tree filetree.Tree, problems []model.Diagnostic) (filetree.Tree, []string)
+	// Fix cures what has a known cure, whoever found it, and says what it did. It asks no model.
+	Fix(ctx context.Context, tree filetree.Tree, problems []model.Diagnostic) (filetree.Tree, []Fix, error)
+	// Signature names a set of problems: the same ones have the same name after another attempt.
+	Signature(problems []model.Diagnostic) string
+	// Explain writes the message that asks an author to cure problems. shown are the files whose lines it quotes.
+	Explain(tree filetree.Tree, problems []model.Diagnostic, attempt, of int, earlier string) (text string, shown []string)
 }
 
 // Bundler turns files into what a deployment target serves. Problems of the app are a *ProblemsError.
@@ -61,13 +70,20 @@ type Parts struct {
 	Target     Target
 }
 
-// Stages is V4. Stages of one row run side by side: neither needs the other's result.
-func Stages(p Parts) [][]Stage {
+// Stages is V4 from its first stage to its last. Stages of one row run side by side: neither needs the other's result.
+func Stages(p Parts) [][]Stage { return append(writing(p), proving(p)...) }
+
+func writing(p Parts) [][]Stage {
 	return [][]Stage{
 		{understand{}},
 		{plan{p.Author}},
 		{foundation{p.Foundation}},
 		{generate{p.Author}},
+	}
+}
+
+func proving(p Parts) [][]Stage {
+	return [][]Stage{
 		{validate{p.Reviewer}},
 		{build{p.Bundler}, check{p.Checker}},
 		{deploy{p.Target}},
@@ -78,8 +94,10 @@ func Stages(p Parts) [][]Stage {
 // WritingStages are those that produce the version's files. A restored version has its files already.
 func WritingStages() []model.Stage {
 	var out []model.Stage
-	for _, st := range []Stage{understand{}, plan{}, foundation{}, generate{}} {
-		out = append(out, model.Stage{Name: st.Name(), Step: st.Step()})
+	for _, row := range writing(Parts{}) {
+		for _, st := range row {
+			out = append(out, model.Stage{Name: st.Name(), Step: st.Step()})
+		}
 	}
 	return out
 }
@@ -199,15 +217,11 @@ func (validate) Step() int    { return 5 }
 func (st validate) Run(ctx context.Context, s *State, r *Reporter) error {
 	problems := st.reviewer.Validate(s.Tree)
 	if len(problems) > 0 {
-		fixed, what := st.reviewer.Fix(s.Tree, problems)
-		for _, line := range what {
-			r.Info("Fixed for $0: %s", line)
+		cured, err := mend(ctx, st.reviewer, s, r, problems)
+		if err != nil {
+			return err
 		}
-		if len(what) > 0 {
-			if err := r.Changed(ctx, s.Tree, fixed); err != nil {
-				return err
-			}
-			s.Tree = fixed
+		if cured {
 			problems = st.reviewer.Validate(s.Tree)
 		}
 	}

@@ -115,3 +115,42 @@ func (n importName) String() string {
 	}
 	return s
 }
+
+// locals lists the names that an import brings into its file.
+func (i importRef) locals() []string {
+	var out []string
+	for _, n := range append([]string{i.def, i.namespace}, localNames(i.names)...) {
+		if n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func localNames(names []importName) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = n.local
+	}
+	return out
+}
+
+// without drops the local names of an import that fits reports.
+func (i importRef) without(drop map[string]bool) (rest importRef, dropped []string) {
+	rest = i
+	rest.names = nil
+	if drop[i.def] {
+		rest.def, dropped = "", append(dropped, i.def)
+	}
+	if drop[i.namespace] {
+		rest.namespace, dropped = "", append(dropped, i.namespace)
+	}
+	for _, n := range i.names {
+		if drop[n.local] {
+			dropped = append(dropped, n.local)
+		} else {
+			rest.names = append(rest.names, n)
+		}
+	}
+	return rest, dropped
+}

@@ -43,13 +43,13 @@ func (p *project) packageProblems(src *source, imp importRef) []model.Diagnostic
 	return []model.Diagnostic{src.problem(imp.specAt, d)}
 }
 
-// unaliased returns the file that a specifier such as "components/ui/button" means: one of src, with the alias
-// forgotten.
+// unaliased returns the file that a specifier such as "components/ui/button", "~/lib/format" or "@components/card" means:
+// one of src, with the alias forgotten or mistaken.
 func (p *project) unaliased(src *source, imp importRef) string {
-	if !strings.Contains(imp.spec, "/") || strings.HasPrefix(imp.spec, "@") && !strings.HasPrefix(imp.spec, "@/") {
+	if !strings.Contains(imp.spec, "/") {
 		return ""
 	}
-	rest := strings.TrimPrefix(strings.TrimPrefix(imp.spec, "@/"), "src/")
+	rest := strings.TrimPrefix(strings.TrimPrefix(strings.TrimLeft(imp.spec, "@~"), "/"), "src/")
 	for _, candidate := range spellings("src/" + rest) {
 		if p.tree.Has(candidate) && candidate != src.path {
 			return candidate

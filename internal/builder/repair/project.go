@@ -41,23 +41,36 @@ type alias struct {
 }
 
 func analyse(tree filetree.Tree) *project {
-	p := &project{tree: tree, byPath: map[string]*source{}}
+	p := newProject(tree)
 	p.declared, p.manifestProblems, p.haveManifest = readManifest(tree)
+	p.load(tree.Paths())
+	return p
+}
+
+// newProject knows the settings of an app, and none of its modules yet.
+func newProject(tree filetree.Tree) *project {
+	p := &project{tree: tree, byPath: map[string]*source{}}
 	p.readTSConfig()
-	for _, name := range tree.Paths() {
-		if !isModule(name) {
+	return p
+}
+
+// load reads and parses those of the files that are modules and were not read before.
+func (p *project) load(names []string) {
+	var fresh []*source
+	for _, name := range names {
+		if !isModule(name) || p.byPath[name] != nil {
 			continue
 		}
-		content, _ := tree.Get(name)
-		if !filetree.IsText(content) {
+		content, ok := p.tree.Get(name)
+		if !ok || !filetree.IsText(content) {
 			continue
 		}
 		src := &source{path: name, text: string(content), values: map[string]bool{}, types: map[string]bool{}}
-		p.sources = append(p.sources, src)
+		fresh = append(fresh, src)
 		p.byPath[name] = src
 	}
-	p.scan()
-	return p
+	p.sources = append(p.sources, fresh...)
+	p.scan(fresh)
 }
 
 var moduleExtensions = []string{".mjs", ".js", ".mts", ".ts", ".jsx", ".tsx", ".cjs", ".cts"}

@@ -1,9 +1,14 @@
 // Package repair finds mistakes in an app's files before a build does, and cures those that need no thought.
 //
 // A language model invents paths, mixes up default and named exports, and forgets to add the package that it
-// imports. Most of these can be found by a parser in milliseconds, and many have exactly one cure. Validate finds
-// them; Fix cures them where there is one candidate and no doubt, which costs nobody a cent; Signature tells whether
-// a later attempt met the same problems again, which is when trying has to stop.
+// imports. Most of these can be found by a parser in milliseconds, and many have exactly one cure:
+//
+//	Validate     finds them in the files alone
+//	Fix          cures those with one candidate and no doubt, a compiler's findings among them, which costs nobody a cent
+//	Missing      names the packages to add
+//	LostExports  tells what a change took away that others still need, before it is made
+//	Message      tells a model about the rest, with the lines and with Advice
+//	Signature    tells whether a later attempt met the same problems again, which is when trying has to stop
 //
 // Everything here is pure: no network, no packages on disk. esbuild's parser, not guesswork over text, decides
 // what is an import and what only looks like one.

@@ -81,7 +81,7 @@ func examine(t *testing.T, files map[string][]byte) (got map[string]string, orde
 	tree := newTree(t, files)
 	problems := Validate(tree)
 	put("problems", listOf(problems))
-	after, fixed := Fix(tree, problems)
+	after, fixed := Fix(tree, problems, Options{})
 	var b strings.Builder
 	for _, f := range fixed {
 		fmt.Fprintf(&b, "%s: %s\n", f.File, f.What)
@@ -143,7 +143,7 @@ func TestSoundAppHasNoProblems(t *testing.T) {
 	if got := Validate(tree); len(got) > 0 {
 		t.Errorf("%s", listOf(got))
 	}
-	after, fixed := Fix(tree, []model.Diagnostic{{File: "src/App.tsx"}, {File: ""}, {File: "no/such.ts"}})
+	after, fixed := Fix(tree, []model.Diagnostic{{File: "src/App.tsx"}, {File: ""}, {File: "no/such.ts"}}, Options{})
 	if len(fixed) > 0 || after.Hash() != tree.Hash() {
 		t.Errorf("there was nothing to fix: %v", fixed)
 	}
@@ -155,8 +155,8 @@ func TestFixOnlyNamedFiles(t *testing.T) {
 	files["src/a.ts"] = []byte("import { formatDay } from \"./formatt\";\nimport { useAuth } from \"@/hooks/useAuth\";\nuseAuth(formatDay);\n")
 	files["src/b.ts"] = files["src/a.ts"]
 	tree := newTree(t, files)
-	after, fixed := Fix(tree, []model.Diagnostic{{Class: "type", Code: "TS2614", File: "src/b.ts"}})
-	if len(fixed) != 1 || fixed[0].File != "src/b.ts" {
+	after, fixed := Fix(tree, []model.Diagnostic{{Class: "type", Code: "TS2614", File: "src/b.ts"}}, Options{})
+	if len(fixed) != 2 || fixed[0].File != "src/b.ts" || fixed[1].File != "src/b.ts" {
 		t.Errorf("%v", fixed)
 	}
 	if diff := after.Diff(tree); len(diff) != 1 || diff[0].Path != "src/b.ts" {
@@ -198,23 +198,50 @@ func TestSignature(t *testing.T) {
 			t.Errorf("another %s has the same signature", name)
 		}
 	}
-	messages := [][2]string{
-		{"Error at /tmp/build-123/src/a.ts:12:5", "Error at /tmp/build-987/src/a.ts:1:55"},
-		{"index-Bx12_Zd9.js failed after 120 ms", "index-Cy34-Ae0.js failed after 80 ms"},
-		{"Bundle has 912345 bytes", "Bundle has 912399 bytes"},
-		{"TypeError on line 12, column 4", "TypeError on line 9, column 14"},
-		{"hash 0123456789abcdef differs", "hash fedcba9876543210 differs"},
-	}
-	for _, m := range messages {
-		if a, b := normalise(m[0]), normalise(m[1]); a != b {
-			t.Errorf("%q and %q", a, b)
-		}
-	}
 	if Signature(nil) != "" {
 		t.Error("no problems have no signature")
 	}
 	if Signature([]model.Diagnostic{{Message: "a", Warning: true}}) == "" {
 		t.Error("warnings count when there is nothing else")
+	}
+}
+
+// What means nothing goes, what means something stays.
+func TestNormalise(t *testing.T) {
+	for _, m := range [][2]string{
+		{"Error at /tmp/build-123/src/a.ts:12:5", "Error at /tmp/build-987/src/a.ts:1:55"},
+		{"Module '\"/tmp/typecheck-1/src/lib/utils\"' has no default export.", "Module '\"/var/data/tmp/typecheck-22/src/lib/utils\"' has no default export."},
+		{"/home/x/.cache/trees/ab12/node_modules/react/index.js lacks it", "/srv/other/node_modules/react/index.js lacks it"},
+		{"index-Bx12_Zd9.js failed after 120 ms", "index-Cy34-Ae0.js failed after 80 ms"},
+		{"Bundle has 912,345 bytes", "Bundle has 1,012,399 bytes"},
+		{"TypeError on line 12, column 4", "TypeError on line 9, column 14"},
+		{"src/a.ts(3,4): wrong", "src/a.ts(30,14): wrong"},
+		{"hash 0123456789abcdef differs", "hash fedcba9876543210 differs"},
+		{"row 6f9619ff-8b86-d011-b42d-00c04fc964ff is not there", "row 0e37df36-f698-11e6-8dd4-cb9ced3df976 is not there"},
+		{"at 2026-11-23T20:15:00.123Z it failed", "at 2026-11-24 08:01:59 it failed"},
+		{"GET http://127.0.0.1:41233/x answered 500", "GET http://127.0.0.1:8080/x answered 500"},
+		{`Cannot find "foo"`, "Cannot find 'foo'"},
+		{"Cannot find ‘foo’", "Cannot find `foo`"},
+		{"x is missing, y is missing ... and 3 more", "x is missing, y is missing ... and 12 more"},
+		{"x is missing and 3 more errors.", "x is missing and 4 more errors."},
+		{"\x1b[31merror\x1b[0m:  two\n lines", "error: two lines"},
+		{"at 0x7ffe12 and 0x99", "at 0x1 and 0x2"},
+	} {
+		if a, b := normalise(m[0]), normalise(m[1]); a != b {
+			t.Errorf("%q and %q", a, b)
+		}
+	}
+	for _, m := range [][2]string{
+		{"Error at /tmp/build-123/src/a.ts:12:5", "Error at /tmp/build-123/src/b.ts:12:5"},
+		{"Cannot find name 'Step2'.", "Cannot find name 'Step3'."},
+		{"a is not assignable to b", "b is not assignable to a"},
+		{"Module \"@/lib/a\" has no exported member 'x'.", "Module \"@/lib/b\" has no exported member 'x'."},
+		{"relation \"todos\" does not exist", "relation \"todo\" does not exist"},
+		{"onClick is missing", "onChange is missing"},
+	} {
+		if a, b := normalise(m[0]), normalise(m[1]); a == b {
+			t.Errorf("%q and %q are the same: %q", m[0], m[1], a)
+		}
 	}
 }
 
@@ -278,7 +305,7 @@ func FuzzFix(f *testing.F) {
 			}
 			broken = broken || d.Class == syntaxClass && d.Code == "" && d.File == "src/x.tsx"
 		}
-		after, _ := Fix(tree, problems)
+		after, _ := Fix(tree, problems, Options{})
 		left := Validate(after)
 		for _, d := range left {
 			if !broken && d.Class == syntaxClass && d.Code == "" && d.File == "src/x.tsx" {
@@ -286,7 +313,7 @@ func FuzzFix(f *testing.F) {
 				t.Fatalf("%q became %q: %s", text, content, d.Message)
 			}
 		}
-		if again, _ := Fix(after, left); again.Hash() != after.Hash() {
+		if again, _ := Fix(after, left, Options{}); again.Hash() != after.Hash() {
 			a, _ := after.Get("src/x.tsx")
 			b, _ := again.Get("src/x.tsx")
 			t.Fatalf("%q, then %q, then %q", text, a, b)

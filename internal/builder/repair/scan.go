@@ -22,9 +22,9 @@ var (
 	typeList   = regexp.MustCompile(`(?m)^[ \t]*export\s+type\s*\{([^{}]*)\}`)
 )
 
-// scan parses all sources at once, with every import left alone, and fills in their imports and exports.
-func (p *project) scan() {
-	seen, res := p.parse(p.sources)
+// scan parses sources at once, with every import left alone, and fills in their imports and exports.
+func (p *project) scan(sources []*source) {
+	seen, res := p.parse(sources)
 	var good []*source
 	for _, m := range res.Errors {
 		p.syntaxProblems = append(p.syntaxProblems, syntaxProblem(m))
@@ -32,7 +32,7 @@ func (p *project) scan() {
 			p.byPath[fileOf(m)].open = true
 		}
 	}
-	for _, src := range p.sources {
+	for _, src := range sources {
 		if !src.open {
 			good = append(good, src)
 		}

@@ -67,7 +67,7 @@ func (c *Checker) identify(ctx context.Context, base *url.URL, t Target, r *Repo
 			return true
 		}
 		if time.Until(deadline) < wait || ctx.Err() != nil {
-			r.problem(classNetwork, "", "%s %s.", path, wrong)
+			r.problem(classDeployment, "", "%s %s.", path, wrong)
 			return false
 		}
 		select {
@@ -150,11 +150,11 @@ func (c *Checker) fetch(ctx context.Context, base *url.URL, path string) (f fetc
 func (c *Checker) compare(ctx context.Context, base *url.URL, t Target, r *Report) {
 	index := c.fetch(ctx, base, "/")
 	if index.err != nil {
-		r.problem(classNetwork, "index.html", "The start page %s.", index.failure())
+		r.problem(classDeployment, "index.html", "The start page %s.", index.failure())
 		return
 	}
 	if want := t.Assets["/index.html"]; want != "" && want != index.hash {
-		r.problem(classNetwork, "index.html", "The start page is live with other content than was built.")
+		r.problem(classDeployment, "index.html", "The start page is live with other content than was built.")
 	}
 	paths := order(references(bytes.NewReader(index.body), base), t.Assets)
 	if len(paths) > maxCompared {
@@ -214,8 +214,8 @@ func (p wanted) judge(f fetched, want string, r *Report) {
 			r.problem(classNetwork, file, "%s", text)
 		}
 	case f.err != nil:
-		r.problem(classNetwork, file, "%s %s.", p.path, f.failure())
+		r.problem(classDeployment, file, "%s %s.", p.path, f.failure())
 	case want != "" && f.hash != want:
-		r.problem(classNetwork, file, "%s is live with other content than was built.", p.path)
+		r.problem(classDeployment, file, "%s is live with other content than was built.", p.path)
 	}
 }

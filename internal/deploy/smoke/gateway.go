@@ -2,19 +2,17 @@ package smoke
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"overskill/internal/netguard"
 )
 
 // gateway is the HTTP proxy through which the browser reaches everything. Hosts under check are dialled wherever
@@ -95,8 +93,6 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-var errPrivate = errors.New("the address is private")
-
 // dialContext connects to a host of a page.
 func (g *gateway) dialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	g.mu.Lock()
@@ -104,7 +100,7 @@ func (g *gateway) dialContext(ctx context.Context, network, addr string) (net.Co
 	g.mu.Unlock()
 	d := net.Dialer{Timeout: 5 * time.Second}
 	if !known {
-		d.ControlContext = publicOnly
+		d.ControlContext = netguard.PublicOnly
 		return d.DialContext(ctx, network, addr)
 	}
 	host, port, err := net.SplitHostPort(addr)
@@ -119,38 +115,6 @@ func (g *gateway) dialContext(ctx context.Context, network, addr string) (net.Co
 		}
 	}
 	return d.DialContext(ctx, network, addr)
-}
-
-// publicOnly refuses an address outside the public internet just before it is connected to.
-func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	if !isPublic(ap.Addr().Unmap()) {
-		return fmt.Errorf("dial %s: %w", address, errPrivate)
-	}
-	return nil
-}
-
-func isPublic(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	for _, p := range reserved {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
-}
-
-// reserved are the global-looking ranges that lead inside: carrier NAT, benchmarks, IPv4 in IPv6, 6to4, documentation
-// (IANA special-purpose address registries).
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
-	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
 }
 
 // ServeHTTP is the proxy: absolute requests for http, CONNECT for https and WebSockets.

@@ -36,6 +36,8 @@ const (
 // findings is what a look at a page brought.
 type findings struct {
 	problems   []model.Diagnostic
+	console    []Line
+	network    []Line
 	screenshot []byte
 	title      string
 }
@@ -211,12 +213,13 @@ func settle(ctx context.Context, w *watch, blank time.Duration) (outcome, error)
 func conclude(ctx context.Context, w *watch, last outcome, blank time.Duration, f *findings) error {
 	f.title = strings.TrimSpace(last.Title)
 	f.problems = w.problems()
+	f.console, f.network = w.lines()
 	switch {
 	case last.crashed:
 		f.add(classRuntime, "The page crashed: it may need too much memory.")
 		return nil
 	case last.stuck:
-		f.add(classRuntime, "The page stopped answering: its code runs in an endless loop.")
+		f.add(classTimeout, "The page stopped answering: its code runs in an endless loop.")
 		return errStuck
 	case w.reloads() > maxReloads:
 		f.add(classRuntime, "The page reloads itself again and again.")

@@ -78,10 +78,18 @@ type Report struct {
 	OK         bool               // no problem that is more than a warning
 	Opened     bool               // a browser looked at the page; when false, Notice says why not
 	Notice     string             // a sentence for the person, or ""
-	Problems   []model.Diagnostic // of the classes runtime, network and blank
+	Problems   []model.Diagnostic // of the classes runtime, network, blank, timeout and deployment
+	Console    []Line             // what the page wrote to its console, in order
+	Network    []Line             // the requests that did not get what they asked for
 	Screenshot []byte             // PNG of 640x400, taken at 1280x800; nil when the page could not be opened
 	Title      string
 	Duration   time.Duration
+}
+
+// Line is one line of what a browser says about a page.
+type Line struct {
+	Level model.LogLevel
+	Text  string
 }
 
 // Checker verifies deployments. It is safe for concurrent use; Close it at the end.
@@ -178,7 +186,7 @@ func (c *Checker) Verify(parent context.Context, t Target) (Report, error) {
 		return Report{}, err
 	}
 	if ctx.Err() != nil {
-		r.problem(classNetwork, "", "The check did not end within %s.", c.cfg.Timeout)
+		r.problem(classDeployment, "", "The check did not end within %s.", c.cfg.Timeout)
 	}
 	r.OK = live && !slices.ContainsFunc(r.Problems, func(d model.Diagnostic) bool { return !d.Warning })
 	r.Duration = time.Since(start)
@@ -194,6 +202,7 @@ func (r *Report) take(o opened) {
 	r.Opened = true
 	r.Problems = append(r.Problems, o.problems...)
 	r.Screenshot, r.Title = o.screenshot, o.title
+	r.Console, r.Network = o.console, o.network
 }
 
 func (r *Report) problem(class, file, format string, args ...any) {
@@ -207,7 +216,9 @@ func (r *Report) warning(class, file, format string, args ...any) {
 
 // The classes of problems.
 const (
-	classRuntime = "runtime" // the page's code failed
-	classNetwork = "network" // something was not served, or not as it was planned
-	classBlank   = "blank"   // the page shows nothing
+	classRuntime    = "runtime"             // the page's code failed
+	classNetwork    = "network"             // the page did not get something that it asked for
+	classDeployment = model.ClassDeployment // what is served is not what was deployed: no doing of the app's
+	classBlank      = "blank"               // the page shows nothing
+	classTimeout    = "timeout"             // the page no longer answers
 )

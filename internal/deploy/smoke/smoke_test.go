@@ -157,14 +157,14 @@ func TestVerify(t *testing.T) {
 		"spaces only":          {site: app(`document.getElementById("root").innerHTML = "<div> <svg width=0 height=0></svg> </div>"`), class: "blank"},
 		"reloads for ever":     {site: app(good + `; location.reload()`), class: "runtime", text: "reloads"},
 		"own API fails":        {site: app(good + `; fetch("/rest/v1/todos")`), class: "network", text: "/rest/v1/todos"},
-		"wrong hash":           {site: app(good), change: func(t *Target) { t.Hash = "def" }, class: "network", text: "instead of def"},
-		"wrong version":        {site: app(good), change: func(t *Target) { t.Version = "1.0.2" }, class: "network", text: `"1.0.2"`},
-		"other content":        {site: app(good), change: func(t *Target) { t.Assets["/assets/app.js"] = strings.Repeat("0", 64) }, class: "network", text: "other content"},
-		"missing asset":        {site: app(good), change: func(t *Target) { t.Assets["/assets/lazy.js"] = strings.Repeat("0", 64) }, class: "network", text: "/assets/lazy.js answers with status 404"},
+		"wrong hash":           {site: app(good), change: func(t *Target) { t.Hash = "def" }, class: "deployment", text: "instead of def"},
+		"wrong version":        {site: app(good), change: func(t *Target) { t.Version = "1.0.2" }, class: "deployment", text: `"1.0.2"`},
+		"other content":        {site: app(good), change: func(t *Target) { t.Assets["/assets/app.js"] = strings.Repeat("0", 64) }, class: "deployment", text: "other content"},
+		"missing asset":        {site: app(good), change: func(t *Target) { t.Assets["/assets/lazy.js"] = strings.Repeat("0", 64) }, class: "deployment", text: "/assets/lazy.js answers with status 404"},
 		"endless redirect": {site: site{extra: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/", http.StatusFound)
-		}}, class: "network", text: "redirects in a circle"},
-		"nothing there": {site: app(good), change: func(t *Target) { t.URL = "http://preview-todo.localhost:9/" }, class: "network", text: "does not answer"},
+		}}, class: "deployment", text: "redirects in a circle"},
+		"nothing there": {site: app(good), change: func(t *Target) { t.URL = "http://preview-todo.localhost:9/" }, class: "deployment", text: "does not answer"},
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		tt := tests[name]
@@ -229,6 +229,26 @@ func TestReport(t *testing.T) {
 	}
 }
 
+func TestConsoleAndNetwork(t *testing.T) {
+	browsertest.Need(t)
+	c := newChecker(t, Config{})
+	r, err := c.Verify(t.Context(), serve(t, app(good+`; console.log("hello", 7); console.warn("careful"); fetch("/rest/v1/todos"); null.x`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Line{{model.LogInfo, "hello 7"}, {model.LogWarn, "careful"}} {
+		if !slices.Contains(r.Console, want) {
+			t.Errorf("the console %v lacks %v", r.Console, want)
+		}
+	}
+	if !slices.ContainsFunc(r.Console, func(l Line) bool { return strings.HasPrefix(l.Text, "TypeError: ") }) {
+		t.Errorf("the console %v lacks the exception", r.Console)
+	}
+	if !slices.Contains(r.Network, Line{model.LogError, "404 /rest/v1/todos"}) {
+		t.Errorf("network: %v", r.Network)
+	}
+}
+
 func TestEndlessLoop(t *testing.T) {
 	browsertest.Need(t)
 	c := newChecker(t, Config{})
@@ -236,7 +256,7 @@ func TestEndlessLoop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wrong := errorsOf(r); r.OK || len(wrong) != 1 || !strings.Contains(wrong[0].Message, "endless loop") {
+	if wrong := errorsOf(r); r.OK || len(wrong) != 1 || wrong[0].Class != "timeout" || !strings.Contains(wrong[0].Message, "endless loop") {
 		t.Errorf("got %s", brief(r))
 	}
 	if r, err := c.Verify(t.Context(), serve(t, app(good))); err != nil || !r.OK || !r.Opened {

@@ -3,6 +3,7 @@ package smoke
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 const (
 	maxProblems = 30
 	maxMessage  = 600 // bytes
+	maxLines    = 200 // of the console, and of the network
 	maxReloads  = 4   // navigations of the page by itself
 )
 
@@ -32,6 +34,8 @@ type watch struct {
 	origin   string
 	found    []model.Diagnostic
 	seen     map[string]bool
+	console  []Line
+	network  []Line
 	requests map[network.RequestID]request // that have not ended
 	active   time.Time                     // when a request last began or ended
 	loads    int                           // of the main document
@@ -73,6 +77,7 @@ func (w *watch) event(ev any) {
 	case *runtime.EventExceptionThrown:
 		w.threw(ev.ExceptionDetails)
 	case *runtime.EventConsoleAPICalled:
+		w.wrote(ev)
 		if ev.Type == runtime.ConsoleAPICalledTypeError {
 			w.logged(ev)
 		}
@@ -113,6 +118,7 @@ func (w *watch) responded(ev *network.EventResponseReceived) {
 		return
 	}
 	u, own := w.ownPath(ev.Response.URL)
+	w.network = line(w.network, model.LogError, strconv.FormatInt(ev.Response.Status, 10)+" "+u)
 	w.add(model.Diagnostic{
 		Class: classNetwork, Message: "The page asks for " + u + ", which answers with status " + strconv.FormatInt(ev.Response.Status, 10) + ".",
 		Warning: !own || isExtra(ev.Type) || isSignIn(u, ev.Response.Status),
@@ -130,6 +136,7 @@ func (w *watch) failed(ev *network.EventLoadingFailed) {
 	if ev.CorsErrorStatus != nil {
 		text = "refused by CORS: " + string(ev.CorsErrorStatus.CorsError)
 	}
+	w.network = line(w.network, model.LogError, text+" "+u)
 	w.add(model.Diagnostic{
 		Class: classNetwork, Message: "The page asks for " + u + ", and gets nothing (" + text + ").",
 		Warning: !own || isExtra(ev.Type),
@@ -173,6 +180,7 @@ func (w *watch) threw(d *runtime.ExceptionDetails) {
 		text += " " + string(d.Exception.Value)
 	}
 	w.thrown = true
+	w.console = line(w.console, model.LogError, strings.TrimSpace(text))
 	diag := model.Diagnostic{Class: classRuntime, Message: strings.TrimSpace(text)}
 	file, own := w.ownPath(d.URL)
 	if own {
@@ -181,6 +189,38 @@ func (w *watch) threw(d *runtime.ExceptionDetails) {
 	// An error from another origin's script, such as a widget, is not the app's to repair.
 	diag.Warning = d.URL != "" && !own && !strings.HasPrefix(d.URL, "blob:")
 	w.add(diag)
+}
+
+// wrote keeps what the page's code says on the console.
+func (w *watch) wrote(ev *runtime.EventConsoleAPICalled) {
+	level := model.LogInfo
+	switch ev.Type {
+	case runtime.ConsoleAPICalledTypeError, runtime.ConsoleAPICalledTypeAssert:
+		level = model.LogError
+	case runtime.ConsoleAPICalledTypeWarning:
+		level = model.LogWarn
+	}
+	var parts []string
+	for _, a := range ev.Args {
+		parts = append(parts, shown(a))
+	}
+	w.console = line(w.console, level, strings.Join(parts, " "))
+}
+
+// shown is what a developer would read of a value on the console.
+func shown(a *runtime.RemoteObject) string {
+	if a.Description != "" {
+		return a.Description
+	}
+	return strings.Trim(string(a.Value), `"`)
+}
+
+// line adds a line while there is room.
+func line(lines []Line, level model.LogLevel, text string) []Line {
+	if len(lines) >= maxLines {
+		return lines
+	}
+	return append(lines, Line{level, bounded(text)})
 }
 
 // brokenCode matches what an engine says about broken code, as opposed to what code says about broken data, and
@@ -194,10 +234,7 @@ func (w *watch) logged(ev *runtime.EventConsoleAPICalled) {
 	var parts []string
 	broken := false
 	for _, a := range ev.Args {
-		text := a.Description
-		if text == "" {
-			text = strings.Trim(string(a.Value), `"`)
-		}
+		text := shown(a)
 		broken = broken || brokenCode.MatchString(text) && !strings.HasPrefix(text, "TypeError: Failed to fetch")
 		parts = append(parts, text)
 	}
@@ -213,9 +250,7 @@ func (w *watch) logged(ev *runtime.EventConsoleAPICalled) {
 
 // add keeps a problem once, and not too many of them.
 func (w *watch) add(d model.Diagnostic) {
-	if len(d.Message) > maxMessage {
-		d.Message = strings.ToValidUTF8(d.Message[:maxMessage], "") + "…"
-	}
+	d.Message = bounded(d.Message)
 	key := d.Class + d.Message
 	if w.seen[key] || len(w.found) >= maxProblems {
 		return
@@ -224,12 +259,26 @@ func (w *watch) add(d model.Diagnostic) {
 	w.found = append(w.found, d)
 }
 
+func bounded(text string) string {
+	if len(text) > maxMessage {
+		return strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	}
+	return text
+}
+
 func (w *watch) onDialog(dismiss func()) { w.mu.Lock(); defer w.mu.Unlock(); w.dismiss = dismiss }
 
 func (w *watch) problems() []model.Diagnostic {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]model.Diagnostic(nil), w.found...)
+}
+
+// lines returns what the page wrote and what it did not get.
+func (w *watch) lines() (console, network []Line) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.console), slices.Clone(w.network)
 }
 
 // quietFor returns for how long no request has been under way.

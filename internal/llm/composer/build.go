@@ -167,7 +167,7 @@ func (e *edit) calls(t turn) []call {
 		before, there := e.before[p]
 		now, complete := t.viewed(p, len(t.done))
 		_, failed := t.asked(p, 0, len(t.done))
-		whole := call{toolWrite, writeInput{Path: p, Content: after}}
+		whole := call{toolWrite, writeInput{Path: p, Content: after, Removing: e.removing(p)}}
 		switch {
 		case !there || failed: // new, or somebody deleted it and the change needs it
 			out = append(out, whole)
@@ -177,7 +177,7 @@ func (e *edit) calls(t turn) []call {
 			hunks := hunksOf(string(before), after)
 			if small(hunks, string(before), after) || !complete || !sameText(now, string(before)) {
 				for _, h := range hunks {
-					out = append(out, call{toolReplace, replaceInput{p, h.search, h.first, h.last, h.replace}})
+					out = append(out, call{toolReplace, replaceInput{p, h.search, h.first, h.last, h.replace, e.removing(p)}})
 				}
 				continue
 			}
@@ -188,6 +188,14 @@ func (e *edit) calls(t turn) []call {
 		out = append(out, call{toolDelete, deleteInput{p}})
 	}
 	return out
+}
+
+// removing says why a file becomes shorter: the tools refuse to let most of one vanish without a reason.
+func (e *edit) removing(p string) string {
+	if len(e.after[p]) < len(e.before[p]) {
+		return "The person asked for what this takes away."
+	}
+	return ""
 }
 
 func sameText(a, b string) bool { return strings.TrimRight(a, "\n") == strings.TrimRight(b, "\n") }
@@ -204,7 +212,7 @@ func (e *edit) again(t turn, writes []done) []call {
 		}
 		seen[in.Path] = true
 		if now, complete := t.viewed(in.Path, len(t.done)); complete && sameText(now, string(e.before[in.Path])) {
-			out = append(out, call{toolWrite, writeInput{Path: in.Path, Content: string(e.after[in.Path])}})
+			out = append(out, call{toolWrite, writeInput{Path: in.Path, Content: string(e.after[in.Path]), Removing: e.removing(in.Path)}})
 		}
 	}
 	return out

@@ -2,9 +2,9 @@
 // understand), compiles it into files (package compile), and writes them through the very same tools that a
 // language model would call. It costs nothing, answers at once and gives the same app for the same words.
 //
-// The agent asks in two ways, and the Composer tells them apart by the tools on offer. With os-plan it says
-// what it understood, after it read the app's spec if there is one. With os-write it writes: a whole app the
-// first time, afterwards only the lines that changed.
+// The agent asks in two ways, and the Composer tells them apart by the conversation. Until os-plan was called it says
+// what it understood, after it read the app's spec if there is one. Then it writes: a whole app the first time,
+// afterwards only the lines that changed.
 //
 // A Composer keeps no state. What was done already stands in the conversation, so a build that was
 // interrupted goes on with the same calls.
@@ -43,15 +43,21 @@ func New() *Composer { return &Composer{} }
 // ID implements llm.Model.
 func (*Composer) ID() string { return ID }
 
-// Stream implements llm.Model. It answers a planning request (os-plan on offer) and a building request
-// (os-write on offer); with neither it can only talk. It fails only when ctx ends, when emit does, or when a
+// Limits implements llm.Model. Rules have no context window.
+func (*Composer) Limits() llm.Limits { return llm.Limits{Context: 1 << 40, MaxOutput: 1 << 40} }
+
+// CountTokens implements llm.Model: the Composer uses none.
+func (*Composer) CountTokens(context.Context, llm.Request) (int64, error) { return 0, nil }
+
+// Stream implements llm.Model. It plans (os-plan on offer, and not called yet) and builds (os-write on offer);
+// with neither it can only talk. It fails only when ctx ends, when emit does, or when a
 // spec does not compile, which is a mistake of ours.
 func (*Composer) Stream(ctx context.Context, req llm.Request, emit func(llm.Event) error) error {
 	t := readTurn(req)
 	var r reply
 	var err error
 	switch {
-	case offers(req, toolPlan):
+	case offers(req, toolPlan) && !(t.planned && offers(req, toolWrite)):
 		r, err = plan(t)
 	case offers(req, toolWrite):
 		r, err = build(t)
@@ -130,8 +136,9 @@ type (
 		FirstLine int    `json:"first_line,omitempty"`
 	}
 	writeInput struct {
-		Path    string `json:"path"`
-		Content string `json:"content"`
+		Path     string `json:"path"`
+		Content  string `json:"content"`
+		Removing string `json:"removing,omitempty"`
 	}
 	replaceInput struct {
 		Path      string `json:"path"`
@@ -139,6 +146,7 @@ type (
 		FirstLine int    `json:"first_line"`
 		LastLine  int    `json:"last_line"`
 		Replace   string `json:"replace"`
+		Removing  string `json:"removing,omitempty"`
 	}
 	deleteInput struct {
 		Path string `json:"path"`

@@ -49,7 +49,7 @@ func (w *workshop) ask(system string, offered []llm.Tool) (text string, calls []
 	w.t.Helper()
 	var stop llm.StopReason
 	usage := false
-	err := New().Stream(context.Background(), llm.Request{System: system, Messages: w.history, Tools: offered}, func(e llm.Event) error {
+	err := New().Stream(context.Background(), llm.Request{System: []string{system}, Messages: w.history, Tools: offered}, func(e llm.Event) error {
 		text += e.Text
 		if e.Call != nil {
 			calls = append(calls, *e.Call)

@@ -18,7 +18,7 @@ func TestFirstText(t *testing.T) {
 	}
 	text := firstText(turn{done: []done{
 		{call: llm.ToolCall{Name: toolWrite, Input: path}, text: "ERR_42: refused because of reasons", failed: true},
-		{call: llm.ToolCall{Name: toolMigrate, Input: json.RawMessage(`{}`)}, failed: true},
+		{call: llm.ToolCall{Name: toolMigrate, Input: llm.RawInput(`{}`)}, failed: true},
 	}}, s)
 	for _, want := range []string{"**Rowing Club** keeps boats, members and outings.", "\n\n**Assumed**\n\n- ", "\n\n**Not possible**\n\n- Sending", "**Could not be written**\n\n- `src/App.tsx`\n- the database"} {
 		if !strings.Contains(text, want) {

@@ -31,10 +31,13 @@ type done struct {
 	round  int // the reply that made it, from 0
 }
 
+// attachment begins what the agent shows behind the person's words.
+const attachment = "\n\n<attached-files>\n"
+
 // readTurn finds where the current turn begins and what was done in it. The turn begins with the last words
 // that the person wrote before the last os-plan; without a plan, with the last words.
 func readTurn(req llm.Request) turn {
-	t := turn{system: req.System}
+	t := turn{system: strings.Join(req.System, "\n")}
 	planAt := -1
 	building := offers(req, toolWrite)
 	for i, m := range req.Messages {
@@ -53,7 +56,8 @@ func readTurn(req llm.Request) turn {
 	if start < 0 {
 		return t
 	}
-	t.request, t.history = req.Messages[start].Text, start > 0
+	t.request, _, _ = strings.Cut(req.Messages[start].Text, attachment)
+	t.history = start > 0
 	round := 0
 	pending := map[string]int{}
 	for i, m := range req.Messages[start+1:] {

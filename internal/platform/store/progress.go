@@ -66,10 +66,11 @@ func setReply(ctx context.Context, tx bun.IDB, versionID int64, text string, sta
 	return wrapf(err, "update message")
 }
 
-// NameTurn sets what a version is called and which model writes it; a non-empty appName renames the app.
+// NameTurn sets what a version is called and which author writes it; a non-empty appName renames the app. An empty
+// modelID leaves it to the ledger to say who answered.
 func (s *Store) NameTurn(ctx context.Context, appID, versionID int64, appName, versionName, modelID string) error {
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
-		if _, err := tx.ExecContext(ctx, "update app_versions set display_name = ?, ai_model_used = ? where id = ?",
+		if _, err := tx.ExecContext(ctx, "update app_versions set display_name = ?, ai_model_used = coalesce(nullif(?, ''), ai_model_used) where id = ?",
 			versionName, modelID, versionID); err != nil {
 			return err
 		}
@@ -81,13 +82,6 @@ func (s *Store) NameTurn(ctx context.Context, appID, versionID int64, appName, v
 		}
 		return appendAppEvent(ctx, tx, appID)
 	})
-}
-
-// AddUsage adds the tokens and cost of model requests to a version.
-func (s *Store) AddUsage(ctx context.Context, versionID, input, output, cents int64) error {
-	_, err := s.db.ExecContext(ctx, `update app_versions set ai_tokens_input = ai_tokens_input + ?,
-		ai_tokens_output = ai_tokens_output + ?, ai_cost_cents = ai_cost_cents + ? where id = ?`, input, output, cents, versionID)
-	return wrapf(err, "add usage")
 }
 
 // SetDeploymentStatus says how far a running turn's deployment is.
@@ -154,9 +148,10 @@ func (s *Store) EndTurn(ctx context.Context, v model.Version, status model.Versi
 				"update version_stages set status = ?1, ended_at = ?2 where version_id = ?0 and status = 'running'",
 				[]any{v.ID, stageEnd(status), now},
 			},
-			// The last green version stays what the app is; without one, the app itself has failed.
-			{`update apps set status = case when head_version_id is null then 'failed' else 'generated' end,
-			  deployment_status = case when head_version_id is null then 'failed' else 'deployed' end, updated_at = ?1 where id = ?0`, []any{v.AppID, now}},
+			// The last green version stays what the app is; without one, the app itself has failed, or is not begun yet.
+			{`update apps set status = case when head_version_id is not null then 'generated' when ?2 then 'draft' else 'failed' end,
+			  deployment_status = case when head_version_id is not null then 'deployed' when ?2 then '' else 'failed' end, updated_at = ?1
+			  where id = ?0`, []any{v.AppID, now, status == model.VersionUnchanged}},
 			{"update messages set status = ?1, updated_at = ?2 where version_id = ?0 and role = 'assistant'", []any{v.ID, reply, now}},
 		} {
 			if _, err := tx.ExecContext(ctx, q.sql, q.args...); err != nil {
@@ -175,6 +170,9 @@ func stageEnd(status model.VersionStatus) model.StageStatus {
 }
 
 func endTurn(ctx context.Context, tx bun.IDB, v model.Version, status model.VersionStatus, text string) error {
+	if err := forgetConversation(ctx, tx, v.ID); err != nil {
+		return err
+	}
 	if err := appendAppEvent(ctx, tx, v.AppID); err != nil {
 		return err
 	}

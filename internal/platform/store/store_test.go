@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -80,12 +81,9 @@ func TestMigrateIsRepeatableAndConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	total := 0
-	for _, n := range applied {
-		total += n
-	}
-	if total != 1 {
-		t.Errorf("three processes applied %v migrations; want one of them to apply one", applied)
+	slices.Sort(applied)
+	if applied[1] != 0 || applied[2] == 0 {
+		t.Errorf("three processes applied %v migrations; want one of them to apply all", applied)
 	}
 }
 

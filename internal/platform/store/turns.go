@@ -182,21 +182,31 @@ func (s *Store) turns(ctx context.Context, query string, args ...any) ([]model.T
 	var messages []model.Message
 	var stages []model.Stage
 	var tools []model.ToolCall
+	var fixes []model.Event
 	var users []model.User
 	for _, q := range []*bun.SelectQuery{
 		s.db.NewSelect().Model(&messages).Where("version_id in (?)", bun.List(ids)).Order("id"),
 		s.db.NewSelect().Model(&stages).Where("version_id in (?)", bun.List(ids)).OrderExpr("started_at nulls last, step"),
 		s.db.NewSelect().Model(&tools).Where("version_id in (?)", bun.List(ids)).Order("version_id", "seq"),
+		s.db.NewSelect().Model(&fixes).Where("version_id in (?) and kind = ?", bun.List(ids), model.EventFix).Order("id"),
 		s.db.NewSelect().Model(&users).Where("id in (select created_by from app_versions where id in (?))", bun.List(ids)),
 	} {
 		if err := q.Scan(ctx); err != nil {
 			return nil, wrapf(err, "read turns")
 		}
 	}
-	return joinTurns(versions, messages, stages, tools, users), nil
+	turns, at := joinTurns(versions, messages, stages, tools, users)
+	for _, e := range fixes {
+		var f model.FixEvent
+		if err := json.Unmarshal(e.Data, &f); err != nil {
+			return nil, fmt.Errorf("read fix %d: %w", e.ID, err)
+		}
+		at[e.VersionID].Fixes = append(at[e.VersionID].Fixes, f)
+	}
+	return turns, nil
 }
 
-func joinTurns(versions []model.Version, messages []model.Message, stages []model.Stage, tools []model.ToolCall, users []model.User) []model.Turn {
+func joinTurns(versions []model.Version, messages []model.Message, stages []model.Stage, tools []model.ToolCall, users []model.User) ([]model.Turn, map[int64]*model.Turn) {
 	turns := make([]model.Turn, len(versions))
 	at := map[int64]*model.Turn{}
 	for i, v := range versions {
@@ -209,10 +219,13 @@ func joinTurns(versions []model.Version, messages []model.Message, stages []mode
 		}
 	}
 	for _, m := range messages {
-		if t := at[m.VersionID]; m.Role == model.RoleUser && t.Request.ID == 0 {
-			t.Request = m
-		} else if m.Role == model.RoleAssistant {
+		switch t := at[m.VersionID]; {
+		case m.Role == model.RoleAssistant:
 			t.Reply = m
+		case m.Role == model.RoleUser && t.Request.ID == 0:
+			t.Request = m
+		case m.Role == model.RoleUser:
+			t.Recoveries = append(t.Recoveries, m)
 		}
 	}
 	for _, st := range stages {
@@ -221,13 +234,15 @@ func joinTurns(versions []model.Version, messages []model.Message, stages []mode
 	for _, tc := range tools {
 		at[tc.VersionID].Tools = append(at[tc.VersionID].Tools, tc)
 	}
-	return turns
+	return turns, at
 }
 
-// Conversation returns an app's messages before a version, oldest first, at most the newest 40.
+// Conversation returns what people and the builder said before a version, oldest first, at most the newest 40. What
+// the builder said to itself about errors is left out.
 func (s *Store) Conversation(ctx context.Context, appID, beforeVersion int64) ([]model.Message, error) {
 	var out []model.Message
-	err := s.db.NewRaw(`select * from (select * from messages where app_id = ? and version_id < ? and content <> ''
-		order by id desc limit 40) m order by id`, appID, beforeVersion).Scan(ctx, &out)
+	err := s.db.NewRaw(`select * from (select * from messages where app_id = ? and version_id < ?
+		and (content <> '' or metadata->>'type' = 'question')
+		and not coalesce(`+isRecovery+`, false) order by id desc limit 40) m order by id`, appID, beforeVersion).Scan(ctx, &out)
 	return out, wrapf(err, "read conversation")
 }

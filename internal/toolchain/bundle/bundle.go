@@ -39,6 +39,7 @@ type Input struct {
 	Tsconfig   string            // JSON of the compilerOptions that esbuild needs to know, "" for none
 	Styles     Styles            // may be nil
 	Vendor     *Vendor           // development only: where packages are bundled; nil bundles them in
+	SourceMaps bool              // keep the maps of the outputs, for Output.Maps
 }
 
 // Output is a bundle. Paths are relative to the site's root.
@@ -46,6 +47,7 @@ type Output struct {
 	Files    map[string][]byte
 	Entry    []string // what index.html loads at once: scripts, stylesheets, then preloaded chunks
 	Modules  int      // source files that took part, those of packages included
+	Maps     *Maps    // with Input.SourceMaps
 	Warnings []model.Diagnostic
 }
 
@@ -138,6 +140,9 @@ func (b *build) options(entries []string) api.BuildOptions {
 	} else {
 		o.Sourcemap = api.SourceMapLinked
 	}
+	if b.in.SourceMaps {
+		o.Sourcemap, o.SourcesContent = api.SourceMapExternal, api.SourcesContentExclude
+	}
 	return o
 }
 
@@ -214,6 +219,9 @@ func (b *build) collect(r api.BuildResult, page *page, packages map[string][]byt
 		if path.Ext(p) == ".css" {
 			load.styles = append([]string{p}, load.styles...)
 		}
+	}
+	if b.in.SourceMaps {
+		out.Maps = newMaps(out.Files)
 	}
 	html, extra := page.render(load, b.in.Env, b.mode, out.Files)
 	out.Files["index.html"] = html
