@@ -178,6 +178,7 @@ type apiModelBody struct {
 	Price      string `json:"price"`
 	Tested     bool   `json:"tested"`
 	Reason     string `json:"reason"` // why it cannot be used; "" when it can
+	Usual      bool   `json:"usual"`  // it writes where nothing is chosen
 }
 
 func apiModelsOf(options []model.ModelOption) []apiModelBody {

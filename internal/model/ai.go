@@ -104,6 +104,7 @@ type ModelOption struct {
 	Price      string // for people, such as "$2 in, $10 out per million tokens", "unpriced" or "free"
 	Tested     bool   // it can call tools, as far as is known
 	Reason     string // why it cannot; "" otherwise
+	Usual      bool   // it writes where nothing is chosen
 }
 
 // FileLock keeps a file from being changed by the author.

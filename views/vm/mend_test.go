@@ -133,6 +133,7 @@ func TestQuestion(t *testing.T) {
 func TestModelPicker(t *testing.T) {
 	composer := model.ModelOption{Reference: "composer", Name: "Composer", Price: "free", Tested: true}
 	sonnet := model.ModelOption{Reference: "a/sonnet", Name: "Sonnet", Connection: "A", Price: "$2"}
+	usual := model.ModelOption{Reference: "a/opus", Name: "Opus", Connection: "A", Usual: true}
 	tiny := model.ModelOption{Reference: "o/tiny", Connection: "O", Reason: "It calls no tools."}
 	for name, tc := range map[string]struct {
 		current string
@@ -141,6 +142,7 @@ func TestModelPicker(t *testing.T) {
 		shown   string
 	}{
 		"composer alone":         {"", []model.ModelOption{composer}, true, "The team’s choice"},
+		"the team's":             {"", []model.ModelOption{usual, composer}, false, "Team: Opus"},
 		"nothing":                {"", nil, true, "The team’s choice"},
 		"chosen":                 {"a/sonnet", []model.ModelOption{sonnet, tiny, composer}, false, "Sonnet"},
 		"chosen, cannot be used": {"o/tiny", []model.ModelOption{sonnet, tiny, composer}, false, "o/tiny, cannot be used"},

@@ -35,7 +35,7 @@ type ModelChoice struct {
 
 // NewModelPicker says what an app may be written by. current is "" when the app leaves it to its team.
 func NewModelPicker(slug, csrf, current string, options []model.ModelOption) ModelPicker {
-	p := ModelPicker{CSRF: csrf, Action: "/apps/" + slug + "/model", Groups: choices(current, "The team’s choice", options), Alone: alone(options) && (current == "" || current == model.ComposerReference)}
+	p := ModelPicker{CSRF: csrf, Action: "/apps/" + slug + "/model", Groups: choices(current, "The team’s choice", "Team: ", options), Alone: alone(options) && (current == "" || current == model.ComposerReference)}
 	for _, g := range p.Groups {
 		for _, c := range g.Choices {
 			if c.Chosen {
@@ -56,9 +56,15 @@ func alone(options []model.ModelOption) bool {
 	return true
 }
 
-// choices groups options by connection, in their order. The first choice leaves it to others; a choice that is
+// choices groups options by connection, in their order. The first choice leaves it to others,
+// and says which it is if that is known (usual goes before the name); a choice that is
 // no longer on offer stays in the list, so that the list says what is set.
-func choices(current, unset string, options []model.ModelOption) []ModelGroup {
+func choices(current, unset, usual string, options []model.ModelOption) []ModelGroup {
+	for _, o := range options {
+		if o.Usual {
+			unset = usual + optionName(o)
+		}
+	}
 	groups := []ModelGroup{{Choices: []ModelChoice{{Text: unset, Chosen: current == ""}}}}
 	known := current == ""
 	for _, o := range options {
@@ -173,7 +179,7 @@ func DoneSentence(word string) string { return done[word] }
 // NewModels says how the connections of a team, or of the instance, appear.
 func NewModels(shell Shell, path string, m model.TeamModels) Models {
 	out := Models{
-		Shell: shell, Path: path, CanEdit: m.CanEdit, Groups: choices(m.Default, "First that can be used", m.Options),
+		Shell: shell, Path: path, CanEdit: m.CanEdit, Groups: choices(m.Default, "The usual one", "The usual one: ", m.Options),
 		Alone: alone(m.Options), Connect: ConnectForm{Kind: string(model.Anthropic)},
 	}
 	for _, g := range out.Groups {

@@ -145,7 +145,7 @@ func Describe(d model.Diagnostic) string {
 	}
 	text := where + d.Message
 	if d.Code != "" {
-		text += " (" + d.Code + ")"
+		text = strings.TrimSuffix(text, ".") + " (" + d.Code + ")"
 	}
 	return text
 }
@@ -280,7 +280,7 @@ func stopped(ctx context.Context) bool { return errors.Is(context.Cause(ctx), Er
 func sentence(err error) string {
 	var gaveUp *GaveUpError
 	if errors.As(err, &gaveUp) {
-		return sentence(gaveUp.Problems) + " " + gaveUp.Why
+		return strings.TrimRight(sentence(gaveUp.Problems), ".") + ". " + gaveUp.Why
 	}
 	var problems *ProblemsError
 	if errors.As(err, &problems) {
@@ -288,9 +288,6 @@ func sentence(err error) string {
 			return problems.Error()
 		}
 		text := Describe(problems.Diagnostics[0])
-		if text != "" && !strings.ContainsAny(text[len(text)-1:], ".!?)") {
-			text += "."
-		}
 		if more := len(problems.Diagnostics) - 1; more > 0 {
 			text += fmt.Sprintf(" (and %d more)", more)
 		}

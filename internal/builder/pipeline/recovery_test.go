@@ -43,7 +43,7 @@ func TestAnErrorIsCuredByTheAuthor(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantNote := model.RecoveryNote{
-			Type: "error_recovery", Attempt: 1, ErrorClass: "type", Error: "no such name.", Signature: "no such name", BillingIgnore: true,
+			Type: "error_recovery", Attempt: 1, ErrorClass: "type", Error: "no such name", Signature: "no such name", BillingIgnore: true,
 		}
 		if diff := cmp.Diff(wantNote, note); diff != "" {
 			t.Errorf("%s: %s", stage, diff)
@@ -76,7 +76,7 @@ func TestTwoAttemptsAreAll(t *testing.T) {
 	w.problems["check"] = problem("type", "error 0")
 	w.recover = edits(func(tr Trouble) { w.problems["check"] = problem("syntax", fmt.Sprintf("error %d", tr.Attempt)) })
 	err := w.run(t, &State{Request: "bees"})
-	if len(w.troubles) != 2 || w.troubles[1].Text != "2/2: error 1; before: error 0." {
+	if len(w.troubles) != 2 || w.troubles[1].Text != "2/2: error 1; before: error 0" {
 		t.Errorf("attempts: %+v", w.troubles)
 	}
 	if got := Sentence(err); got != "error 2. 2 attempts to fix it did not help. They were not billed." {
@@ -119,7 +119,7 @@ func TestAnAuthorByRules(t *testing.T) {
 	w := newWorld()
 	w.problems["check"] = problem("type", "no such name")
 	err := w.run(t, &State{Request: "bees"})
-	if len(w.notes) != 0 || Sentence(err) != "no such name." {
+	if len(w.notes) != 0 || Sentence(err) != "no such name" {
 		t.Errorf("notes %v, sentence %q", w.notes, Sentence(err))
 	}
 	if _, ran := w.ended["recover"]; ran {

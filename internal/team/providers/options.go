@@ -21,8 +21,19 @@ func (p *Providers) ModelOptions(ctx context.Context, u model.User, slug string)
 	if err != nil {
 		return "", nil, err
 	}
-	options, err = p.options(ctx, app.TeamID)
-	return app.Model, options, err
+	if options, err = p.options(ctx, app.TeamID); err != nil {
+		return "", nil, err
+	}
+	usual, err := p.target(ctx, model.App{TeamID: app.TeamID})
+	mark(options, usual, err)
+	return app.Model, options, nil
+}
+
+// mark says which option writes where nothing is chosen. When that is an error, whoever builds will read it.
+func mark(options []model.ModelOption, usual target, err error) {
+	for i := range options {
+		options[i].Usual = err == nil && options[i].Reference == usual.reference()
+	}
 }
 
 // Options returns the models that a team's members can choose, the Composer last. Team 0 is the instance.
@@ -30,7 +41,17 @@ func (p *Providers) Options(ctx context.Context, u model.User, teamID int64) ([]
 	if _, err := p.maySee(ctx, u, teamID); err != nil {
 		return nil, err
 	}
-	return p.options(ctx, teamID)
+	options, err := p.options(ctx, teamID)
+	if err != nil {
+		return nil, err
+	}
+	conns, err := p.connections(ctx, teamID)
+	if err != nil {
+		return nil, err
+	}
+	usual, err := p.choose(ctx, conns)
+	mark(options, usual, err)
+	return options, nil
 }
 
 func (p *Providers) options(ctx context.Context, teamID int64) ([]model.ModelOption, error) {

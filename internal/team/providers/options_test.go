@@ -31,7 +31,7 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []model.ModelOption{
-		{Reference: "reseller/" + gpt, Name: "GPT-6.1 Sol", Connection: "reseller, the team's key", Price: "unpriced"},
+		{Reference: "reseller/" + gpt, Name: "GPT-6.1 Sol", Connection: "reseller, the team's key", Price: "unpriced", Usual: true},
 		{Reference: "reseller/maker/model", Name: "maker/model", Connection: "reseller, the team's key", Price: "unpriced", Tested: true},
 		{Reference: "anthropic/claude-sonnet-5-5", Name: "Claude Sonnet 5.5", Connection: "Anthropic, the instance's key", Price: "$2 in, $10 out per million tokens", Tested: true},
 		{Reference: "anthropic/claude-opus-5-5", Name: "Claude Opus 5.5", Connection: "Anthropic, the instance's key", Price: "$4 in, $20 out per million tokens", Tested: true},
