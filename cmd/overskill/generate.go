@@ -25,7 +25,8 @@ type workshop struct {
 	undo   closers
 }
 
-// openWorkshop starts one. Packages are kept with those of the servers on c's data directory.
+// openWorkshop starts one. Packages are kept with those of the servers on c's data directory, or, where there is none,
+// among the person's caches.
 func openWorkshop(ctx context.Context, c config, stderr io.Writer) (*workshop, context.Context, error) {
 	w := &workshop{}
 	dir, err := os.MkdirTemp("", "overskill-")
@@ -38,6 +39,13 @@ func openWorkshop(ctx context.Context, c config, stderr io.Writer) (*workshop, c
 		return nil, nil, err
 	}
 	c.cacheDir = c.toolchainDir()
+	if _, err := os.Stat(c.dataDir); os.IsNotExist(err) {
+		caches, err := os.UserCacheDir()
+		if err != nil {
+			caches = os.TempDir()
+		}
+		c.cacheDir = filepath.Join(caches, "overskill", "toolchain")
+	}
 	c.dataDir, c.addr, c.baseDomain, c.publicURL = dir, "127.0.0.1:0", "localhost", ""
 	c.databaseURL, c.appsDatabaseURL, c.redisURL = "", "", ""
 	c.web, c.worker = true, true

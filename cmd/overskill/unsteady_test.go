@@ -153,3 +153,49 @@ func TestGenerateAndEvaluate(t *testing.T) {
 		t.Errorf("a line without a prompt: %v", err)
 	}
 }
+
+// TestChoiceOfModel: the operator's choice, then the app's own, over the other protocol; a model that cannot call tools
+// is refused with the reason, and nothing is built by another one instead.
+func TestChoiceOfModel(t *testing.T) {
+	able := &program{}
+	server := modelscript.OpenAI(t, append(selfTest(able),
+		planned("Bees"), writes("src/App.tsx", page("", "", hello)), says("Done."),
+		says(`{"name":"self-test-order"}`), // another model writes its call as text
+	)...)
+	p := start(t, t.TempDir(), "OPENAI_API_KEY=sk-scripted-0123456789", "OPENAI_BASE_URL="+server.URL, "OVERSKILL_MODEL=composer")
+	p.token = p.person("ada@example.com")
+	app := p.create("Track my bee hives with a name and a place")
+	if _, v := p.green(app.Slug); v.Model != "composer/1" {
+		t.Fatalf("the first version was written by %q", v.Model)
+	}
+	var list struct {
+		Models []struct{ Reference string }
+	}
+	p.api("GET", "/apps/"+app.Slug+"/model", nil, &list)
+	if len(list.Models) < 2 {
+		t.Fatalf("on offer: %+v", list.Models)
+	}
+	if status := p.api("PUT", "/apps/"+app.Slug+"/model", obj{"model": "nowhere/model"}, nil); status != 400 {
+		t.Errorf("a model that is not there: status %d", status)
+	}
+	ask := func(ref string) versionJSON {
+		t.Helper()
+		if status := p.api("PUT", "/apps/"+app.Slug+"/model", obj{"model": ref}, nil); status != 200 {
+			t.Fatalf("PUT model %s: status %d", ref, status)
+		}
+		if status := p.api("POST", "/apps/"+app.Slug+"/messages", obj{"content": "Greet people"}, nil); status >= 300 {
+			t.Fatalf("status %d", status)
+		}
+		_, v := p.settled(app.Slug)
+		return v
+	}
+	if v := ask("openai/able"); v.Status != "green" || v.Model != "able" || v.TokensIn != 300 {
+		t.Errorf("%+v", v)
+	}
+	if v := ask("openai/unable"); v.Status != "failed" || !strings.Contains(v.Error, "tool calls as text") {
+		t.Errorf("%+v", v)
+	}
+	if left := server.Left(); left != 0 {
+		t.Errorf("%d steps are left", left)
+	}
+}
