@@ -282,7 +282,7 @@ func defaultModel(m vm.Models) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if m.Instance {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<p class=\"muted\">Teams and apps choose for themselves. For those that do not, the operator sets a model as <code>OVERSKILL_MODEL</code>; without it the first that can be used writes, else the Composer.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<p class=\"muted\">Teams and apps choose for themselves. For those that do not, the operator sets a model as <code>OVERSKILL_MODEL</code>; without it the usual model of a configured key writes, else the Composer.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

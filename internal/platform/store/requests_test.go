@@ -11,7 +11,7 @@ import (
 	"overskill/internal/fault"
 	"overskill/internal/model"
 	"overskill/internal/platform/store"
-	"overskill/internal/testing/pgtest"
+	"overskill/internal/testing/storetest"
 )
 
 func micros(n int64) *int64 { return &n }
@@ -206,20 +206,8 @@ func TestSettlingFromManyProcesses(t *testing.T) {
 // openTwice opens one migrated database as two processes would.
 func openTwice(t *testing.T) (one, two *store.Store) {
 	t.Helper()
-	url := pgtest.URL(t)
-	both := make([]*store.Store, 2)
-	for i := range both {
-		s, err := store.Open(t.Context(), store.Config{URL: url})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		both[i] = s
-	}
-	if _, err := both[0].Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return both[0], both[1]
+	url := storetest.URL(t)
+	return storetest.OpenAt(t, url), storetest.OpenAt(t, url)
 }
 
 func TestWhatAnAppCostStaysWhenItIsDeleted(t *testing.T) {

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,26 +15,13 @@ import (
 	"overskill/internal/model"
 	"overskill/internal/platform/store"
 	"overskill/internal/testing/pgtest"
+	"overskill/internal/testing/storetest"
 )
 
 // open returns a migrated store of the test's own.
 func open(t *testing.T) *store.Store {
 	t.Helper()
-	fresh := pgtest.Template(t, "store", func(url string) error {
-		s, err := store.Open(context.Background(), store.Config{URL: url})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		_, err = s.Migrate(context.Background())
-		return err
-	})
-	s, err := store.Open(t.Context(), store.Config{URL: fresh(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
+	return storetest.Open(t)
 }
 
 func newUser(t *testing.T, s *store.Store, email string) model.User {

@@ -1,34 +1,18 @@
 package account_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"overskill/internal/fault"
-	"overskill/internal/platform/store"
 	"overskill/internal/team/account"
-	"overskill/internal/testing/pgtest"
+	"overskill/internal/testing/storetest"
 )
 
 func open(t *testing.T, now func() time.Time) *account.Service {
 	t.Helper()
-	fresh := pgtest.Template(t, "account", func(url string) error {
-		s, err := store.Open(context.Background(), store.Config{URL: url})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		_, err = s.Migrate(context.Background())
-		return err
-	})
-	s, err := store.Open(t.Context(), store.Config{URL: fresh(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return account.New(s, now)
+	return account.New(storetest.Open(t), now)
 }
 
 func TestSignUpRefusesWhatCannotWork(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 	"overskill/internal/platform/store"
 	"overskill/internal/team/ledger"
 	"overskill/internal/testing/modelscript"
-	"overskill/internal/testing/pgtest"
+	"overskill/internal/testing/storetest"
 )
 
 // now is when all requests are made: prices depend on it.
@@ -43,20 +43,7 @@ type world struct {
 
 func newWorld(t *testing.T, cap int64) *world {
 	t.Helper()
-	fresh := pgtest.Template(t, "ledger", func(url string) error {
-		s, err := store.Open(context.Background(), store.Config{URL: url})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		_, err = s.Migrate(context.Background())
-		return err
-	})
-	s, err := store.Open(t.Context(), store.Config{URL: fresh(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := storetest.Open(t)
 	u, err := s.CreateUser(t.Context(), model.User{Email: "u@example.com", Name: "u", PasswordHash: "x"})
 	if err != nil {
 		t.Fatal(err)

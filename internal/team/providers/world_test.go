@@ -22,7 +22,7 @@ import (
 	"overskill/internal/platform/store"
 	"overskill/internal/team/ledger"
 	"overskill/internal/testing/modelscript"
-	"overskill/internal/testing/pgtest"
+	"overskill/internal/testing/storetest"
 )
 
 // world is an instance with an administrator, and a team with people in each role.
@@ -45,21 +45,10 @@ type world struct {
 
 func newWorld(t *testing.T, env Environment) *world {
 	t.Helper()
-	fresh := pgtest.Template(t, "providers", func(url string) error {
-		s, err := store.Open(context.Background(), store.Config{URL: url})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		_, err = s.Migrate(context.Background())
-		return err
-	})
-	w := &world{T: t, url: fresh(t), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), hosts: map[string]string{}, offers: map[string]offer{}, wire: &http.Transport{}, keyFile: filepath.Join(t.TempDir(), "secret.key")}
+	w := &world{T: t, url: storetest.URL(t), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), hosts: map[string]string{}, offers: map[string]offer{}, wire: &http.Transport{}, keyFile: filepath.Join(t.TempDir(), "secret.key")}
+	w.store = storetest.OpenAt(t, w.url)
+	t.Cleanup(w.wire.CloseIdleConnections)
 	var err error
-	if w.store, err = store.Open(t.Context(), store.Config{URL: w.url}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.wire.CloseIdleConnections(); w.store.Close() })
 	for name, u := range map[string]*model.User{"owner": &w.owner, "editor": &w.editor, "viewer": &w.viewer, "outsider": &w.outsider} {
 		if w.admin.ID == 0 {
 			w.admin = w.user("admin") // the first account is the administrator
