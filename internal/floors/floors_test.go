@@ -51,6 +51,7 @@ var floor = map[string]int{
 	"internal/llm/composer/spec":       20,
 	"migrations":                       20,
 	"static":                           20,
+	"docs":                             20,
 	"templates":                        20,
 	"internal/netguard":                10,
 	"internal/filetree":                10,

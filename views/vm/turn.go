@@ -3,6 +3,7 @@ package vm
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -323,8 +324,11 @@ func tried(stages []model.Stage, mended bool) []string {
 type ToolDetail struct {
 	Tool
 	Lines  []DiffLine
-	Result string // what the tool answered, when there is no difference to show
+	Result string // what the tool answered, when there is no difference to show, or not all of it was made
 }
+
+// partly matches the answer to a call of which some edits were made and others refused.
+var partly = regexp.MustCompile(`^\d+ of \d+ edits were made`)
 
 // maxResult bounds on a page what a tool answered or the author was told, in runes.
 const maxResult = 4000
@@ -332,7 +336,7 @@ const maxResult = 4000
 // NewToolDetail opens one call of a turn.
 func NewToolDetail(slug string, versionID int64, call model.ToolCall) ToolDetail {
 	d := ToolDetail{Tool: newTool(slug, versionID, call), Lines: ParseDiff(call.Detail)}
-	if len(d.Lines) == 0 || !call.OK {
+	if len(d.Lines) == 0 || !call.OK || partly.MatchString(call.Result) {
 		d.Result = bounded(call.Result)
 	}
 	return d

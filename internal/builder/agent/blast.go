@@ -11,6 +11,7 @@ import (
 	"overskill/internal/builder/repair"
 	"overskill/internal/filetree"
 	"overskill/internal/llm"
+	"overskill/internal/model"
 )
 
 // rehearsal is what all calls of one reply together would do to the files, found out before the first of them is run.
@@ -18,7 +19,7 @@ type rehearsal struct {
 	batches []*batch       // by index of the call; nil for other calls
 	paths   []string       // the file that each call changes
 	refused map[int]string // calls that would do damage, with the reason for the model
-	edits   int            // line-replaces in the reply
+	edits   int            // edits of all line-replaces in the reply
 	made    int            // and how many of them can be made, or were
 }
 
@@ -38,14 +39,14 @@ var fileTools = []string{"os-write", lineReplaceName, "os-delete", "os-rename"}
 // again without it, until nothing more is refused.
 func (s *session) rehearse(calls []llm.ToolCall, first int) (*rehearsal, error) {
 	r := &rehearsal{paths: make([]string, len(calls)), refused: map[int]string{}}
-	done := make([]*bool, len(calls)) // whether the calls that were run already succeeded
+	done := make([]*model.ToolCall, len(calls)) // the records of those that were run already
 	for i, call := range calls {
 		c, recorded, err := s.find(first+i, call)
 		if err != nil {
 			return nil, err
 		}
 		if recorded {
-			done[i] = &c.OK
+			done[i] = &c
 		}
 		var in change
 		if slices.Contains(fileTools, call.Name) && json.Unmarshal(call.Input, &in) == nil {
@@ -59,14 +60,14 @@ func (s *session) rehearse(calls []llm.ToolCall, first int) (*rehearsal, error) 
 	for {
 		outcomes, tree := s.play(calls, done, r)
 		if !s.judge(calls, outcomes, tree, r) {
-			r.countEdits(calls, done, outcomes)
+			r.countEdits(outcomes)
 			return r, nil
 		}
 	}
 }
 
 // play runs the calls on a copy of the session.
-func (s *session) play(calls []llm.ToolCall, done []*bool, r *rehearsal) ([]outcome, filetree.Tree) {
+func (s *session) play(calls []llm.ToolCall, done []*model.ToolCall, r *rehearsal) ([]outcome, filetree.Tree) {
 	stage := *s
 	stage.rehearsing = true
 	played := *r
@@ -84,15 +85,18 @@ func (s *session) play(calls []llm.ToolCall, done []*bool, r *rehearsal) ([]outc
 	return outcomes, stage.tree
 }
 
-// countEdits tells how many line-replaces of the reply can be made.
-func (r *rehearsal) countEdits(calls []llm.ToolCall, done []*bool, outcomes []outcome) {
-	for i, call := range calls {
-		if call.Name != lineReplaceName {
+// countEdits tells how many edits the reply has, and how many of them can be made.
+func (r *rehearsal) countEdits(outcomes []outcome) {
+	for i, b := range r.batches {
+		if b == nil {
 			continue
 		}
-		r.edits++
-		if done[i] != nil && *done[i] || done[i] == nil && outcomes[i].tree != nil {
-			r.made++
+		r.edits += b.edits(i)
+		r.made += outcomes[i].made
+		for _, m := range b.members {
+			if m.index == i {
+				r.made += len(m.made)
+			}
 		}
 	}
 }

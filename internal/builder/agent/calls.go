@@ -21,6 +21,7 @@ type outcome struct {
 	tree   *filetree.Tree // nil: nothing changed
 	from   string         // the path before, when path was renamed
 	shows  bool           // text shows path as it is now
+	made   int            // edits of a line-replace that were made
 }
 
 func ok(path string, tree filetree.Tree, format string, args ...any) outcome {

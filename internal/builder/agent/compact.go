@@ -254,7 +254,7 @@ func stubResult(c llm.ToolCall, r llm.ToolResult) string {
 
 // stubInput is the input of a call that wrote a file, without the text that it wrote: the file has it.
 func stubInput(c llm.ToolCall) llm.RawInput {
-	long := map[string][]string{"os-write": {"content"}, lineReplaceName: {"search", "replace"}, "os-migrate": {"sql"}}[c.Name]
+	long := map[string][]string{"os-write": {"content"}, lineReplaceName: {"search", "replace", "below"}, "os-migrate": {"sql"}}[c.Name]
 	if long == nil || len(c.Input) <= minStubbed {
 		return c.Input
 	}
@@ -262,9 +262,19 @@ func stubInput(c llm.ToolCall) llm.RawInput {
 	if json.Unmarshal(c.Input, &in) != nil {
 		return llm.RawInput(`{}`)
 	}
-	for _, name := range long {
-		if text, ok := in[name].(string); ok && len(text) > minStubbed/3 {
-			in[name] = fmt.Sprintf("%s: %d lines; view the file if you need them)", leftOut, strings.Count(text, "\n")+1)
+	parts := []map[string]any{in}
+	if edits, ok := in["edits"].([]any); ok {
+		for _, e := range edits {
+			if part, ok := e.(map[string]any); ok {
+				parts = append(parts, part)
+			}
+		}
+	}
+	for _, part := range parts {
+		for _, name := range long {
+			if text, ok := part[name].(string); ok && len(text) > minStubbed/3 {
+				part[name] = fmt.Sprintf("%s: %d lines; view the file if you need them)", leftOut, strings.Count(text, "\n")+1)
+			}
 		}
 	}
 	out, err := json.Marshal(in)

@@ -248,7 +248,7 @@ func TestStubs(t *testing.T) {
 		{
 			replaceLines("a.ts", much, 1, 100, "b"),
 			llm.ToolResult{Text: "It is not there.\n" + much, Failed: true},
-			`{"first_line":1,"last_line":100,"path":"a.ts","replace":"b","search":"(left out here: 101 lines; view the file if you need them)"}`, "It is not there.\n(left out here: the rest)",
+			`{"edits":[{"first_line":1,"last_line":100,"replace":"b","search":"(left out here: 101 lines; view the file if you need them)"}],"path":"a.ts"}`, "It is not there.\n(left out here: the rest)",
 		},
 		{call("os-migrate", in{"name": "x", "sql": much}), llm.ToolResult{Text: "Wrote it."}, `{"name":"x","sql":"(left out here: 101 lines; view the file if you need them)"}`, "Wrote it."},
 		{call("os-write", `{"path": "`+much), llm.ToolResult{Text: "No JSON.", Failed: true}, `{}`, "No JSON."},

@@ -86,7 +86,7 @@ func TestSystemPrompt(t *testing.T) {
 	w := newWorld(t)
 	large := newWindow(llm.Limits{Context: 200_000, MaxOutput: 64_000})
 	got := systemPrompt(w.input, large)
-	if len(got) != 2 || got[0] != prompt {
+	if len(got) != 2 || !strings.HasPrefix(got[0], prompt) || !strings.Contains(got[0], "app_{{APP_ID}}_") {
 		t.Fatalf("%d parts", len(got))
 	}
 	for _, want := range []string{"src/App.tsx (11 lines) App\n", "public/logo.png (3 bytes, not text)\n"} {

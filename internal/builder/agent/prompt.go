@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"overskill/docs"
 	"overskill/internal/filetree"
 )
 
@@ -21,7 +22,7 @@ const (
 	maxNames      = 8      // exports named beside a file
 )
 
-// systemPrompt has two parts. The first is the same for all apps: how to work, and what the foundation holds. The
+// systemPrompt has two parts. The first is the same for all apps: how to work, and the standards that apps keep. The
 // second is what this app has: notes, tables, files. Both stay as they are through a turn, since providers keep a
 // prompt that begins as the one before.
 //
@@ -48,7 +49,7 @@ func systemPrompt(in Input, w window) []string {
 	}
 	b.WriteString("\n## The files\n")
 	b.WriteString(fileIndex(files, w.bytes(indexPart, maxIndexBytes)))
-	return []string{prompt, b.String()}
+	return []string{prompt + "\n" + docs.AIAppStandards, b.String()}
 }
 
 // fileIndex lists files with what they export, in at most so many bytes.

@@ -4,52 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"overskill/internal/builder/edit"
 	"overskill/internal/filetree"
 	"overskill/internal/llm"
+	"overskill/internal/model"
 )
-
-func lineReplaceTool() tool {
-	return tool{
-		name: lineReplaceName,
-		description: "Replaces some lines of a file; cheap, and the way to change existing code. search holds the lines as they are now, " +
-			"first_line and last_line their numbers as os-view showed them (last included). Of a long stretch write the first lines, " +
-			"a line with only ..., and the last lines. All calls of one reply use the numbers of the file as it was before the reply. " +
-			"An empty replace deletes the lines. To insert, replace a line by itself and the new lines.",
-		schema: `{"type":"object","additionalProperties":false,"required":["path","search","first_line","last_line","replace"],"properties":{
-			"path":{"type":"string"},
-			"search":{"type":"string","description":"the lines to be replaced, exactly as they are"},
-			"first_line":{"type":"integer","minimum":1},
-			"last_line":{"type":"integer","minimum":1},
-			"replace":{"type":"string","description":"the new lines, in full"},
-			"removing":` + removingSchema + `}}`,
-		slow: true,
-		run: func(context.Context, *session, json.RawMessage) outcome {
-			return failed("", "The edit was not planned.") // not reached: edits run through their batch
-		},
-	}
-}
-
-// removingSchema describes the input that lets a call remove more than half of a file.
-const removingSchema = `{"type":"string","maxLength":200,"description":"only when more than half of the file is to vanish, ` +
-	`and only because the person asked for it or the code moved: say which, and where to"}`
-
-func removingProblem(s string) string {
-	if n := len([]rune(s)); n > maxRemoving {
-		return fmt.Sprintf("removing has %d characters; %d are allowed.", n, maxRemoving)
-	}
-	return ""
-}
-
-type editInput struct {
-	Path      string `json:"path"`
-	Search    string `json:"search"`
-	FirstLine int    `json:"first_line"`
-	LastLine  int    `json:"last_line"`
-	Replace   string `json:"replace"`
-	Removing  string `json:"removing"`
-}
 
 // batch is the line-replaces of one reply to one file, which nothing else in the reply changes in between.
 type batch struct {
@@ -59,16 +20,18 @@ type batch struct {
 	missed   bool            // one of them failed, and that was counted
 }
 
+// member is one call of a batch.
 type member struct {
 	index   int // of the call in its reply
-	input   editInput
-	problem string // what is wrong with the input
-	done    *bool  // whether it was made, by an earlier process; nil: it was not run yet
+	input   replaceInput
+	problem string // what is wrong with the input as a whole
+	ran     bool   // by an earlier process
+	made    []int  // which of its edits were made then, from 0
 }
 
-// batchEdits finds the batches of a reply, by the index of each call; nil for other calls. done says of each call
-// whether it was run already, and succeeded.
-func batchEdits(calls []llm.ToolCall, done []*bool) []*batch {
+// batchEdits finds the batches of a reply, by the index of each call; nil for other calls. done holds the records of
+// the calls that were run already, nil for the others.
+func batchEdits(calls []llm.ToolCall, done []*model.ToolCall) []*batch {
 	out := make([]*batch, len(calls))
 	open := map[string]*batch{}
 	for i, call := range calls {
@@ -78,18 +41,16 @@ func batchEdits(calls []llm.ToolCall, done []*bool) []*batch {
 			}
 			continue
 		}
-		m := member{index: i, done: done[i]}
-		if m.problem = decode([]byte(call.Input), &m.input); m.problem == "" {
-			m.problem = removingProblem(m.input.Removing)
-			if copiesStub(m.input.Search + m.input.Replace) {
-				m.problem = stubText
-			}
+		m := member{index: i}
+		m.input, m.problem = readReplace([]byte(call.Input))
+		if done[i] != nil {
+			m.ran, m.made = true, madeEdits(*done[i], len(m.input.edits))
 		}
-		b := open[m.input.Path]
+		b := open[m.input.path]
 		if b == nil {
-			b = &batch{path: m.input.Path}
+			b = &batch{path: m.input.path}
 			if m.problem == "" {
-				open[m.input.Path] = b
+				open[m.input.path] = b
 			}
 		}
 		b.members = append(b.members, m)
@@ -122,17 +83,32 @@ func (b *batch) run(ctx context.Context, s *session, index int, r *rehearsal) ou
 		b.plan(ctx, s)
 	}
 	out := b.outcomes[index]
-	if out.failed && !s.rehearsing {
-		out.text += r.others()
+	if s.rehearsing {
+		return out
+	}
+	if out.failed {
+		out.text += r.others(index)
+	}
+	if out.failed || out.made < b.edits(index) {
 		b.miss(s, &out)
 	}
 	return out
 }
 
-// others tells a failed edit what became of the rest of the reply.
-func (r *rehearsal) others() string {
+// edits counts the edits of one call.
+func (b *batch) edits(index int) int {
+	for _, m := range b.members {
+		if m.index == index {
+			return max(1, len(m.input.edits))
+		}
+	}
+	return 0
+}
+
+// others tells a call that failed what became of the other edits of the reply.
+func (r *rehearsal) others(index int) string {
 	switch {
-	case r.edits < 2:
+	case r.edits == r.batches[index].edits(index):
 		return ""
 	case r.made == 0:
 		return fmt.Sprintf("\nNone of the %d edits of this reply was made.", r.edits)
@@ -148,7 +124,11 @@ const (
 
 // miss counts the replies that failed to edit the file. From the second on, the model may write it whole.
 func (b *batch) miss(s *session, out *outcome) {
-	content, there := s.tree.Get(b.path)
+	tree := s.tree
+	if out.tree != nil {
+		tree = *out.tree
+	}
+	content, there := tree.Get(b.path)
 	if b.missed || !there || !filetree.IsText(content) {
 		return
 	}
@@ -161,8 +141,8 @@ func (b *batch) miss(s *session, out *outcome) {
 	out.shows = true
 }
 
-// plan tries all edits together, on the file as it is now. Each call's outcome holds the file with the edits up
-// to that call, so that a turn that is interrupted between two calls can go on with the rest.
+// plan tries all edits of all calls together, on the file as it is now. Each call's outcome holds the file with the
+// edits up to that call, so that a turn that is interrupted between two calls can go on with the rest.
 func (b *batch) plan(ctx context.Context, s *session) {
 	b.outcomes = map[int]outcome{}
 	todo := b.pending(s)
@@ -184,25 +164,27 @@ func (b *batch) plan(ctx context.Context, s *session) {
 	if problem == "" && s.sight.stale[b.path] {
 		problem, shows = b.staleText(s, content, todo), true
 	}
-	edits := make([]edit.Edit, len(todo))
-	for i, m := range todo {
-		edits[i] = m.edit(s)
-	}
 	var planned edit.Batch
 	if problem == "" {
+		var edits []edit.Edit
+		for _, m := range todo {
+			edits = append(edits, m.input.planned(s.in.Fill)...)
+		}
 		planned = s.planEdits(b.path, content, edits)
 		if len(planned.Applied()) > 0 {
 			_, problem = s.put(ctx, b.path, planned.Content(len(edits)))
 		}
 	}
-	for i, m := range todo {
+	first := 0 // of the call's edits among all
+	for _, m := range todo {
 		if problem != "" {
 			out := failed(bounded(b.path, filetree.MaxPathLen), "%s", problem)
 			out.shows = shows
 			b.outcomes[m.index] = out
 			continue
 		}
-		b.outcomes[m.index] = b.outcomeOf(s, planned, i)
+		b.outcomes[m.index] = b.outcomeOf(s, planned, m, first)
+		first += len(m.input.edits)
 	}
 }
 
@@ -217,20 +199,15 @@ func (s *session) planEdits(p string, content []byte, edits []edit.Edit) edit.Ba
 	return planned
 }
 
-func (m member) edit(s *session) edit.Edit {
-	return edit.Edit{
-		Search: string(s.in.Fill([]byte(m.input.Search))), FirstLine: m.input.FirstLine, LastLine: m.input.LastLine,
-		Replace: string(s.in.Fill([]byte(m.input.Replace))),
-	}
-}
-
 // staleText refuses edits of a file that somebody else has changed since the model saw it.
 func (b *batch) staleText(s *session, content []byte, todo []member) string {
-	first, last := todo[0].input.FirstLine, todo[0].input.LastLine
-	for _, m := range todo {
-		first, last = min(first, m.input.FirstLine), max(last, m.input.LastLine)
-	}
 	n := countLines(content)
+	first, last := n, 1
+	for _, m := range todo {
+		for _, e := range m.input.edits {
+			first, last = min(first, e.FirstLine), max(last, e.LastLine)
+		}
+	}
 	if len(content) <= maxShownBytes/2 {
 		first, last = 1, n
 	}
@@ -240,53 +217,76 @@ func (b *batch) staleText(s *session, content []byte, todo []member) string {
 		b.path, bounded(s.showLines(b.path, content, first, last).text, maxShownBytes))
 }
 
-// pending lists the members that are to be run. Those that ran before an interruption have moved the numbers of the
-// rest. If none of them was made, they are planned again with the rest, since they may have failed together.
+// pending lists the calls that are to be run. Those that ran before an interruption have moved the numbers of the
+// rest. If nothing of them was made, they are planned again with the rest, since they may have failed together.
 func (b *batch) pending(s *session) []member {
 	anyMade := false
 	for _, m := range b.members {
-		anyMade = anyMade || m.done != nil && *m.done
+		anyMade = anyMade || len(m.made) > 0
 	}
 	var todo []member
 	for _, m := range b.members {
 		switch {
 		case m.problem != "":
-			b.outcomes[m.index] = failed(bounded(m.input.Path, filetree.MaxPathLen), "%s", m.problem)
+			b.outcomes[m.index] = failed(bounded(m.input.path, filetree.MaxPathLen), "%s", m.problem)
 			continue
-		case m.done != nil && anyMade:
+		case m.ran && anyMade:
 			continue
 		}
-		moved := 0
-		for _, other := range b.members {
-			if other.done != nil && *other.done && other.input.LastLine < m.input.FirstLine {
-				moved += countLines(s.in.Fill([]byte(other.input.Replace))) - (other.input.LastLine - other.input.FirstLine + 1)
-			}
+		m.input.edits = slices.Clone(m.input.edits)
+		for i := range m.input.edits {
+			e := &m.input.edits[i]
+			moved := b.moved(s, e.FirstLine)
+			e.FirstLine += moved
+			e.LastLine += moved
 		}
-		m.input.FirstLine += moved
-		m.input.LastLine += moved
 		todo = append(todo, m)
 	}
 	return todo
 }
 
-// outcomeOf tells one call how it went.
-func (b *batch) outcomeOf(s *session, planned edit.Batch, i int) outcome {
-	for _, r := range planned.Applied() {
-		if r.Edit != i {
-			continue
-		}
-		tree, err := s.tree.With(b.path, planned.Content(i+1))
-		if err != nil { // bounds of the tree were checked with all edits; fewer can be larger only in theory
-			return failed(b.path, "%v", err)
-		}
-		return ok(b.path, tree, "%s", r.String())
-	}
-	if err, isEdit := planned.Err().(*edit.Error); isEdit {
-		for _, f := range err.Failures {
-			if f.Edit == i {
-				return failed(b.path, "%s", f.Text)
+// moved is how far down a line went by the edits above it that an earlier process made.
+func (b *batch) moved(s *session, line int) (by int) {
+	for _, m := range b.members {
+		for _, i := range m.made {
+			if e := m.input.edits[i]; e.LastLine < line {
+				by += countLines(s.in.Fill([]byte(e.text))) - (e.LastLine - e.FirstLine + 1)
 			}
 		}
 	}
-	return failed(b.path, "The edit was not made.")
+	return by
+}
+
+// outcomeOf tells one call how it went; first is where its edits begin among those that were planned.
+func (b *batch) outcomeOf(s *session, planned edit.Batch, m member, first int) outcome {
+	answers := make([]answer, len(m.input.edits))
+	mine := func(i int) bool { return i >= first && i < first+len(answers) }
+	if err, isEdit := planned.Err().(*edit.Error); isEdit {
+		for _, f := range err.Failures {
+			if mine(f.Edit) {
+				answers[f.Edit-first].text = f.Text
+			}
+		}
+	}
+	for _, r := range planned.Applied() {
+		if mine(r.Edit) {
+			answers[r.Edit-first] = answer{made: true, text: r.String()}
+		}
+	}
+	for i, e := range m.input.edits {
+		if e.problem != "" {
+			answers[i].text = e.problem
+		}
+	}
+	text, made := tellEdits(answers)
+	if made == 0 {
+		return failed(b.path, "%s", text)
+	}
+	tree, err := s.tree.With(b.path, planned.Content(first+len(answers)))
+	if err != nil { // bounds of the tree were checked with all edits; fewer can be larger only in theory
+		return failed(b.path, "%v", err)
+	}
+	out := ok(b.path, tree, "%s", text)
+	out.made = made
+	return out
 }

@@ -69,10 +69,12 @@ func TestResume(t *testing.T) {
 		}, stop: llm.MaxTokens},
 		{text: "One moment.", calls: []llm.ToolCall{
 			write("src/a.ts", "export const a = 1;\n"),
-			replaceLines("src/App.tsx", "import { useState } from \"react\";", 1, 1, "import { useState } from \"react\";\nimport \"./a\";\nimport \"./b\";"),
+			replaceAll("src/App.tsx", // a part of it cannot be made
+				in{"first_line": 1, "search": "import { useState } from \"react\";", "below": "import \"./a\";\nimport \"./b\";"},
+				at(3, "nothing like it", "x"), at(2, "", "y")),
 			replaceLines("src/App.tsx", "nothing like it", 3, 3, "x"),
 			replaceLines("src/App.tsx", "      <p>Hello</p>", 8, 8, ""),
-			replaceLines("src/App.tsx", "    <main>", 6, 6, "    <main id=\"app\">"),
+			replaceAll("src/App.tsx", at(6, "    <main>", "    <main id=\"app\">"), at(9, "    </main>", "    </main>\n")),
 		}},
 		{text: "And so", stop: llm.MaxTokens},
 		{calls: []llm.ToolCall{ // together they would hollow values.ts out, so neither is made

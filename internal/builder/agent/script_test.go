@@ -122,7 +122,16 @@ func write(path, content string) llm.ToolCall {
 }
 
 func replaceLines(path, search string, first, last int, replace string) llm.ToolCall {
-	return call("os-line-replace", in{"path": path, "search": search, "first_line": first, "last_line": last, "replace": replace})
+	return replaceAll(path, in{"search": search, "first_line": first, "last_line": last, "replace": replace})
+}
+
+func replaceAll(path string, edits ...in) llm.ToolCall {
+	return call("os-line-replace", in{"path": path, "edits": edits})
+}
+
+// at is an edit whose search tells where it ends.
+func at(first int, search, replace string) in {
+	return in{"first_line": first, "search": search, "replace": replace}
 }
 
 // memory is a Journal that keeps everything, and the files as a store would: by replaying the changes.

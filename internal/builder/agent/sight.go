@@ -74,10 +74,12 @@ func (v *sight) recall(s *session, m llm.Message, n, seq int) {
 			continue
 		}
 		var in struct {
-			editInput
-			Content string `json:"content"`
-			From    string `json:"from"`
-			To      string `json:"to"`
+			Path      string `json:"path"`
+			FirstLine int    `json:"first_line"`
+			LastLine  int    `json:"last_line"`
+			Content   string `json:"content"`
+			From      string `json:"from"`
+			To        string `json:"to"`
 		}
 		if json.Unmarshal(c.Input, &in) != nil {
 			continue
@@ -95,7 +97,11 @@ func (v *sight) recall(s *session, m llm.Message, n, seq int) {
 		case c.Name == "os-write":
 			v.belief[in.Path] = glimpse{whole: s.in.Fill([]byte(in.Content))}
 		case c.Name == lineReplaceName:
-			edits[in.Path] = append(edits[in.Path], member{input: in.editInput}.edit(s))
+			call, _ := readReplace(c.Input) // it was run, so it can be read
+			edits[in.Path] = append(edits[in.Path], call.planned(s.in.Fill)...)
+			if partly.MatchString(c.Result) {
+				missed[in.Path] = true
+			}
 		case c.Name == "os-rename":
 			v.belief[in.To] = v.belief[in.From]
 			v.seenAt[in.To] = n
@@ -114,14 +120,14 @@ func (v *sight) recall(s *session, m llm.Message, n, seq int) {
 	}
 }
 
-// edited makes the edits of a reply on what the model knew.
+// edited makes the edits of a reply on what the model knew: those that fit, as they were then.
 func (v *sight) edited(p string, edits []edit.Edit) {
 	g := v.belief[p]
 	delete(v.belief, p)
 	if g.whole == nil {
 		return
 	}
-	if out, _, err := edit.Apply(p, g.whole, edits); err == nil {
+	if out, made, _ := edit.Apply(p, g.whole, edits); len(made) > 0 {
 		v.belief[p] = glimpse{whole: out}
 	}
 }

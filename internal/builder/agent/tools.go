@@ -98,7 +98,7 @@ func decode(input json.RawMessage, into any) (problem string) {
 func decodeProblem(err error, into any) string {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) && wrongType.Field != "" {
-		return fmt.Sprintf("%s must be %s, not a %s.", wrongType.Field, inWords(wrongType.Type.Kind()), wrongType.Value)
+		return fmt.Sprintf("%s must be %s, not a %s.", wrongType.Field, inWords(wrongType.Type), wrongType.Value)
 	}
 	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
 		return fmt.Sprintf("There is no input %s. There are: %s.", name, strings.Join(members(into), ", "))
@@ -107,15 +107,20 @@ func decodeProblem(err error, into any) string {
 }
 
 // inWords names a type as JSON knows it.
-func inWords(k reflect.Kind) string {
-	switch k {
+func inWords(t reflect.Type) string {
+	switch t.Kind() {
 	case reflect.String:
 		return "a string"
+	case reflect.Pointer:
+		return inWords(t.Elem())
 	case reflect.Int:
 		return "a whole number"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Slice:
+		if t.Elem().Kind() != reflect.String {
+			return "a list"
+		}
 		return "a list of strings"
 	}
 	return "an object"
@@ -124,10 +129,10 @@ func inWords(k reflect.Kind) string {
 // members lists the inputs of a tool, from its struct.
 func members(into any) []string {
 	var names []string
-	t := reflect.TypeOf(into).Elem()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		names = append(names, name)
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(into).Elem()) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
 	}
 	return names
 }
@@ -139,6 +144,9 @@ func hasNUL(v reflect.Value) bool {
 	case reflect.String:
 		return strings.ContainsRune(v.String(), 0)
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return false // JSON to be decoded by its own
+		}
 		for i := range v.Len() {
 			if hasNUL(v.Index(i)) {
 				return true

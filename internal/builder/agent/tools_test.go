@@ -265,6 +265,7 @@ func TestThrift(t *testing.T) {
 // FuzzDecode feeds every tool arbitrary input: it must answer, keep the tree valid, and never panic.
 func FuzzDecode(f *testing.F) {
 	f.Add("os-write", `{"path":"a","content":"b"}`)
+	f.Add("os-line-replace", `{"path":"src/App.tsx","edits":[{"first_line":4,"search":"","below":"x"},{"first_line":8,"search":"      <p>Hello</p>","replace":""},7]}`)
 	f.Add("os-line-replace", `{"path":"src/App.tsx","search":"a","first_line":-1,"last_line":99999999,"replace":"\u0000"}`)
 	f.Add("os-search-files", `{"pattern":"a","include":["[",1]}`)
 	f.Add("os-rename", `{"from":"src/App.tsx","to":"src/App.tsx/x"}`)

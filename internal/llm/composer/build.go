@@ -176,8 +176,8 @@ func (e *edit) calls(t turn) []call {
 		default:
 			hunks := hunksOf(string(before), after)
 			if small(hunks, string(before), after) || !complete || !sameText(now, string(before)) {
-				for _, h := range hunks {
-					out = append(out, call{toolReplace, replaceInput{p, h.search, h.first, h.last, h.replace, e.removing(p)}})
+				for some := range slices.Chunk(hunks, maxEdits) {
+					out = append(out, call{toolReplace, replaceInput{p, editsOf(some), e.removing(p)}})
 				}
 				continue
 			}

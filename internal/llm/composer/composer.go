@@ -141,12 +141,15 @@ type (
 		Removing string `json:"removing,omitempty"`
 	}
 	replaceInput struct {
-		Path      string `json:"path"`
-		Search    string `json:"search"`
+		Path     string      `json:"path"`
+		Edits    []editInput `json:"edits"`
+		Removing string      `json:"removing,omitempty"`
+	}
+	editInput struct {
 		FirstLine int    `json:"first_line"`
-		LastLine  int    `json:"last_line"`
+		LastLine  int    `json:"last_line,omitempty"` // 0: search tells
+		Search    string `json:"search"`
 		Replace   string `json:"replace"`
-		Removing  string `json:"removing,omitempty"`
 	}
 	deleteInput struct {
 		Path string `json:"path"`

@@ -113,9 +113,9 @@ func (w *workshop) turn(request string) string {
 // run is a small stand-in for the agent's tools; before is the tree as the reply saw it.
 func (w *workshop) run(c llm.ToolCall, before filetree.Tree) (out string, failed bool) {
 	var in struct {
-		Path, Content, Search, Replace, Name, SQL string
-		FirstLine                                 int `json:"first_line"`
-		LastLine                                  int `json:"last_line"`
+		Path, Content, Name, SQL string
+		FirstLine                int `json:"first_line"`
+		Edits                    []editInput
 	}
 	if c.Name == toolPlan {
 		return "noted", json.Unmarshal(c.Input, &w.plan) != nil
@@ -147,20 +147,22 @@ func (w *workshop) run(c llm.ToolCall, before filetree.Tree) (out string, failed
 		w.tree = w.tree.Without(in.Path)
 		return "deleted", !there
 	case toolReplace:
-		was, _ := before.Get(in.Path)
-		old := strings.Split(strings.TrimSuffix(string(was), "\n"), "\n")
-		if in.FirstLine < 1 || in.LastLine > len(old) || strings.Join(old[in.FirstLine-1:in.LastLine], "\n") != in.Search || w.refuse[in.Path] || strings.Count(string(now), in.Search) == 0 {
+		if w.refuse[in.Path] {
 			return "search does not match", true
 		}
-		// Numbers count in the file as it was: shift by what earlier calls of the reply added.
-		shift := len(strings.Split(strings.TrimSuffix(string(now), "\n"), "\n")) - len(old)
-		lines := strings.Split(strings.TrimSuffix(string(now), "\n"), "\n")
-		from := in.FirstLine - 1 + shift
-		var mid []string
-		if in.Replace != "" {
-			mid = strings.Split(in.Replace, "\n")
+		was, _ := before.Get(in.Path)
+		if string(was) != string(now) {
+			return "a second call for the same file", true
 		}
-		return put(strings.Join(slices.Concat(lines[:from], mid, lines[from+in.LastLine-in.FirstLine+1:]), "\n") + "\n")
+		text, made := replaceLines(string(was), in.Edits)
+		if made == 0 {
+			return "search does not match", true
+		}
+		_, failed := put(text)
+		if made < len(in.Edits) {
+			return fmt.Sprintf("%d of %d edits were made: 1. Do not send those again.", made, len(in.Edits)), failed
+		}
+		return "replaced", failed
 	}
 	return "unknown tool " + c.Name, true
 }
@@ -444,6 +446,9 @@ func FuzzHunks(f *testing.F) {
 		for _, h := range hunksOf(before, after) {
 			if h.first <= at || h.last > len(old) || strings.Join(old[h.first-1:h.last], "\n") != h.search {
 				t.Fatalf("hunk %+v after line %d of %q", h, at, before)
+			}
+			if e := editsOf([]hunk{h})[0]; e.LastLine == 0 && h.first+strings.Count(strings.TrimSuffix(h.search, "\n"), "\n") != h.last {
+				t.Fatalf("%+v does not say that it ends at line %d", e, h.last)
 			}
 			out = append(out, old[at:h.first-1]...)
 			if h.replace != "" || h.search == "" {

@@ -1,6 +1,7 @@
 package composer
 
 import (
+	"slices"
 	"strings"
 
 	udiff "github.com/aymanbagabas/go-udiff"
@@ -15,7 +16,8 @@ type hunk struct {
 // Bounds within which a change is written as line replacements.
 const (
 	maxHunks = 24
-	gap      = 2 // unchanged lines between two hunks that are not worth a second call
+	gap      = 2  // unchanged lines between two hunks that are not worth a second edit
+	maxEdits = 50 // that one call takes
 )
 
 // hunksOf returns the replacements that turn before into after. Every hunk holds at least one line of before that
@@ -54,28 +56,41 @@ func hunksOf(before, after string) []hunk {
 		spans = append(spans, span{from, to, e.New})
 	}
 	out := make([]hunk, 0, len(spans))
-	for i := range spans {
+	for i := 0; i < len(spans); i++ {
 		s := &spans[i]
 		low := 0
 		if i > 0 {
 			low = spans[i-1].to
 		}
-		for s.from > low && strings.TrimSpace(strings.Join(old[s.from:s.to], "")) == "" {
+		blank := func() bool { return strings.TrimSpace(strings.Join(old[s.from:s.to], "")) == "" }
+		up := func() {
 			s.from--
 			s.text = old[s.from] + s.text
 		}
-		for s.to < len(old) && strings.TrimSpace(strings.Join(old[s.from:s.to], "")) == "" {
-			s.text += old[s.to]
-			s.to++
-		}
-		if s.text == "\n" { // one blank line would read as a deletion: it takes a neighbour along
+		down := func() bool {
 			switch {
-			case s.from > low:
-				s.from--
-				s.text = old[s.from] + s.text
+			case i+1 < len(spans) && spans[i+1].from == s.to: // the next one begins there: they become one
+				s.text += spans[i+1].text
+				s.to = spans[i+1].to
+				spans = slices.Delete(spans, i+1, i+2)
 			case s.to < len(old):
 				s.text += old[s.to]
 				s.to++
+			default:
+				return false
+			}
+			return true
+		}
+		for s.from > low && blank() {
+			up()
+		}
+		for blank() && down() {
+		}
+		if s.text == "\n" { // one blank line would read as a deletion: it takes a neighbour along
+			if s.from > low {
+				up()
+			} else {
+				down()
 			}
 		}
 		out = append(out, hunk{
@@ -83,6 +98,19 @@ func hunksOf(before, after string) []hunk {
 			search:  strings.TrimSuffix(strings.Join(old[s.from:s.to], ""), "\n"),
 			replace: strings.TrimSuffix(s.text, "\n"),
 		})
+	}
+	return out
+}
+
+// editsOf writes hunks as os-line-replace takes them. The last line is left out where the search tells it; it does not
+// if it ends in a blank line, or has a line that the tool would read as "lines are left out here".
+func editsOf(hunks []hunk) []editInput {
+	out := make([]editInput, len(hunks))
+	for i, h := range hunks {
+		out[i] = editInput{FirstLine: h.first, Search: h.search, Replace: h.replace}
+		if strings.HasSuffix(h.search, "\n") || strings.Contains(h.search, "...") || h.last-h.first != strings.Count(h.search, "\n") {
+			out[i].LastLine = h.last
+		}
 	}
 	return out
 }

@@ -27,8 +27,8 @@ type turn struct {
 type done struct {
 	call   llm.ToolCall
 	text   string
-	failed bool
-	round  int // the reply that made it, from 0
+	failed bool // also if only some edits of the call were made
+	round  int  // the reply that made it, from 0
 }
 
 // attachment begins what the agent shows behind the person's words.
@@ -76,7 +76,7 @@ func readTurn(req llm.Request) turn {
 		}
 		for _, r := range m.Results {
 			if at, ok := pending[r.CallID]; ok {
-				t.done[at].text, t.done[at].failed = r.Text, r.Failed
+				t.done[at].text, t.done[at].failed = r.Text, r.Failed || partNote.MatchString(r.Text) && t.done[at].call.Name == toolReplace
 			}
 		}
 	}
@@ -103,6 +103,7 @@ func (t *turn) readSpec() {
 
 var (
 	lineNumber = regexp.MustCompile(`^\s*(\d+)\| ?(.*)$`)
+	partNote   = regexp.MustCompile(`^\d+ of \d+ edits were made`)
 	cutNote    = regexp.MustCompile(`^\(the file has \d+ lines; ask for more with first_line (\d+)\)$`)
 )
 
