@@ -93,7 +93,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 
 func benchProgram(b *testing.B, dir string) *program {
 	b.Helper()
-	p := start(b, filepath.Join(dir, "data"))
+	p := start(b, filepath.Join(dir, "data"), ownPackages)
 	p.token = p.person("bench@example.com")
 	return p
 }

@@ -27,7 +27,7 @@ type config struct {
 	concurrency     int // turns at once
 
 	getenv         func(string) string
-	cacheDir       string // of downloaded packages; "" is in dataDir
+	cacheDir       string // of downloaded packages and caches; "" is in dataDir
 	models         providers.Environment
 	turnBudget     dollars // that a turn may cost
 	recoveryBudget dollars // a month, that recovery may cost the instance
@@ -47,6 +47,7 @@ func common(name string, getenv func(string) string) (*flag.FlagSet, *config) {
 		getenv:      getenv,
 		databaseURL: getenv("DATABASE_URL"), appsDatabaseURL: getenv("OVERSKILL_APPS_DATABASE_URL"), redisURL: getenv("REDIS_URL"),
 		baseDomain: or(getenv("OVERSKILL_BASE_DOMAIN"), "localhost"), publicURL: getenv("OVERSKILL_PUBLIC_URL"), chromium: getenv("OVERSKILL_CHROMIUM"),
+		cacheDir:    getenv("OVERSKILL_CACHE_DIR"),
 		concurrency: max(1, runtime.NumCPU()/2),
 		models: providers.Environment{
 			AnthropicKey: getenv("ANTHROPIC_API_KEY"), AnthropicBaseURL: getenv("ANTHROPIC_BASE_URL"),
@@ -84,11 +85,16 @@ func parse(fs *flag.FlagSet, c *config, args []string) error {
 	if err := c.recoveryBudget.parse("OVERSKILL_RECOVERY_BUDGET", or(c.getenv("OVERSKILL_RECOVERY_BUDGET"), "50")); err != nil {
 		return err
 	}
-	dir, err := filepath.Abs(c.dataDir)
-	if err != nil {
-		return usageError("--data-dir: " + err.Error())
+	for name, dir := range map[string]*string{"--data-dir": &c.dataDir, "OVERSKILL_CACHE_DIR": &c.cacheDir} {
+		if *dir == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return usageError(name + ": " + err.Error())
+		}
+		*dir = abs
 	}
-	c.dataDir = dir
 	return nil
 }
 

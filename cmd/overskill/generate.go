@@ -38,14 +38,15 @@ func openWorkshop(ctx context.Context, c config, stderr io.Writer) (*workshop, c
 		w.close()
 		return nil, nil, err
 	}
-	c.cacheDir = c.toolchainDir()
-	if _, err := os.Stat(c.dataDir); os.IsNotExist(err) {
+	_, err = os.Stat(c.dataDir)
+	if c.cacheDir == "" && os.IsNotExist(err) {
 		caches, err := os.UserCacheDir()
 		if err != nil {
 			caches = os.TempDir()
 		}
 		c.cacheDir = filepath.Join(caches, "overskill", "toolchain")
 	}
+	c.cacheDir = c.toolchainDir()
 	c.dataDir, c.addr, c.baseDomain, c.publicURL = dir, "127.0.0.1:0", "localhost", ""
 	c.databaseURL, c.appsDatabaseURL, c.redisURL = "", "", ""
 	c.web, c.worker = true, true

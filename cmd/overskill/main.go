@@ -69,6 +69,7 @@ const usageText = `Usage:
 Environment:
   OVERSKILL_ADDR               where to listen              (127.0.0.1:8080)
   OVERSKILL_DATA_DIR           where everything is kept     (./data)
+  OVERSKILL_CACHE_DIR          downloaded packages; servers may share it      (<data dir>/toolchain)
   DATABASE_URL                 a Postgres server instead of the embedded one; its user must be a superuser
   OVERSKILL_APPS_DATABASE_URL  the live apps' database      (<database>_apps on the same server)
   REDIS_URL                    a Redis server instead of the one in the process

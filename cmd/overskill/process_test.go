@@ -266,7 +266,7 @@ func TestStopAndTheNextTurn(t *testing.T) {
 func TestDeadRegistry(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	dead := fmt.Sprintf("npm_config_registry=http://127.0.0.1:%d/", freePort(t))
-	p := launch(t, dir, dead)
+	p := launch(t, dir, dead, ownPackages)
 	select {
 	case err := <-p.done: // Postgres itself comes from there
 		p.done <- err
@@ -276,7 +276,7 @@ func TestDeadRegistry(t *testing.T) {
 	case <-time.After(90 * time.Second):
 		t.Fatalf("it does not give up:\n%s", p.out)
 	}
-	start(t, dir)
+	start(t, dir, ownPackages)
 }
 
 // TestServersOfYourOwn runs web and worker as two processes on a Postgres and a Redis server.

@@ -32,8 +32,22 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// packagesDir is where the tests' programs keep downloaded packages, so that they are fetched once. ownPackages is the
+// setting of a program that has to fetch them itself.
+var packagesDir string
+
+const ownPackages = "OVERSKILL_CACHE_DIR="
+
 func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "overskill-packages-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	packagesDir = dir
+	_ = os.Chmod(dir, 0o755) // Postgres may have to run as another user
 	code := m.Run()
+	_ = os.RemoveAll(dir)
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
 	}
@@ -106,7 +120,7 @@ func launchAs(t testing.TB, name string, port int, dir string, env ...string) *p
 	}
 	p := &program{t: t, dir: dir, base: fmt.Sprintf("http://localhost:%d", port), out: &syncBuffer{}, done: make(chan error, 1)}
 	p.cmd = exec.Command(path, name, "--addr", fmt.Sprintf("127.0.0.1:%d", port), "--data-dir", dir)
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(append(os.Environ(), "OVERSKILL_CACHE_DIR="+packagesDir), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -150,14 +164,16 @@ func freePort(t testing.TB) int {
 // command runs another command of the binary on the same data directory.
 func (p *program) command(args ...string) (string, error) { return p.run(p.cmd.Env, args...) }
 
-// run runs a command of the binary on the data directory; env nil is the test's own.
+// run runs a command of the binary on the data directory; env nil is the test's own, with the packages that are there.
 func (p *program) run(env []string, args ...string) (string, error) {
 	path, err := binary()
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	cmd := exec.Command(path, append(args, "--data-dir", p.dir)...)
-	cmd.Env = env
+	if cmd.Env = env; env == nil {
+		cmd.Env = append(os.Environ(), "OVERSKILL_CACHE_DIR="+packagesDir)
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()

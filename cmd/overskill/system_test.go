@@ -20,7 +20,7 @@ import (
 // TestV4System takes one prompt through the eight phases of V4, against the real program, its own Postgres
 // and Redis, real packages and a real browser.
 func TestV4System(t *testing.T) {
-	p := start(t, filepath.Join(t.TempDir(), "data"))
+	p := start(t, filepath.Join(t.TempDir(), "data"), ownPackages)
 	p.token = p.person("founder@example.com")
 
 	var app appJSON
