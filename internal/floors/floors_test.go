@@ -47,6 +47,7 @@ var floor = map[string]int{
 	"internal/llm/anthropic":           35,
 	"internal/llm/openai":              35,
 	"internal/llm/catalog":             30,
+	"internal/llm/wire":                30,
 	"internal/llm":                     20,
 	"internal/llm/composer/spec":       20,
 	"migrations":                       20,

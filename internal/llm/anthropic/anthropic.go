@@ -152,7 +152,7 @@ func (m *Model) count(ctx context.Context, params sdk.MessageCountTokensParams) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := newWatch(m.silence, func() { cancel(errSilent) })
-	defer w.stop()
+	defer w.Stop()
 	count, err := m.api.CountTokens(ctx, params, option.WithMiddleware(w.middleware))
 	switch {
 	case errors.Is(context.Cause(ctx), errSilent):
@@ -201,7 +201,7 @@ func (m *Model) send(ctx context.Context, params sdk.MessageNewParams, r *reply)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := newWatch(m.silence, func() { cancel(errSilent) })
-	defer w.stop()
+	defer w.Stop()
 	var res *http.Response
 	stream := m.api.NewStreaming(ctx, params, option.WithMiddleware(w.middleware), option.WithResponseInto(&res))
 	defer stream.Close()
@@ -215,7 +215,7 @@ func (m *Model) send(ctx context.Context, params sdk.MessageNewParams, r *reply)
 		}
 		if r.over {
 			// The stream's end is read too, because a connection that is closed before it cannot be used again.
-			w.hurry()
+			w.Hurry(endOfReply)
 			stream.Next()
 			return nil
 		}

@@ -82,18 +82,18 @@ func TestNoFalseSilence(t *testing.T) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			out := http.NewResponseController(w)
 			for range 8 {
-				_, _ = w.Write([]byte(wire(`{"type":"ping"}`)))
+				_, _ = w.Write([]byte(onWire(`{"type":"ping"}`)))
 				_ = out.Flush()
 				time.Sleep(50 * time.Millisecond)
 			}
-			_, _ = w.Write([]byte(wire(start, textOpen, textHi, closed0, ended, stopped)))
+			_, _ = w.Write([]byte(onWire(start, textOpen, textHi, closed0, ended, stopped)))
 		})
 		ask(t, newModel(t, url, short), hi())
 	})
 	t.Run("a server that does not end the stream", func(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
-			_, _ = w.Write([]byte(wire(start, textOpen, textHi, closed0, ended, stopped)))
+			_, _ = w.Write([]byte(onWire(start, textOpen, textHi, closed0, ended, stopped)))
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		})
@@ -245,7 +245,7 @@ func BenchmarkStream(b *testing.B) {
 		events = append(events, `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"const a = 1; "}}`)
 	}
 	events = append(events, closed0, used, stopped)
-	m := New(Config{Model: testModel, Client: &http.Client{Transport: transport(wire(events...))}})
+	m := New(Config{Model: testModel, Client: &http.Client{Transport: transport(onWire(events...))}})
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0

@@ -12,6 +12,7 @@ import (
 	sdk "github.com/anthropics/anthropic-sdk-go"
 
 	"overskill/internal/llm"
+	"overskill/internal/llm/wire"
 )
 
 var (
@@ -39,7 +40,7 @@ func (m *Model) explain(err error, begun bool) error {
 		e = m.tooLong(cause)
 	case errors.Is(err, errNonsense), errors.Is(err, errNoReply), isJSON(err):
 		e = llm.NewError(llm.Broken, cause, "The reply from %s made no sense.", m.provider)
-	case begun, errors.Is(err, errTooLarge):
+	case begun, errors.Is(err, wire.ErrTooLarge):
 		e = llm.NewError(llm.Broken, cause, "The reply from %s broke off.", m.provider)
 	default:
 		e = llm.NewError(llm.Unreachable, cause, "%s cannot be reached.", m.provider)
@@ -77,7 +78,7 @@ func (m *Model) explainAPI(failed *sdk.Error) *llm.Error {
 	}
 	if failed.StatusCode >= 400 {
 		e.Status = failed.StatusCode
-		e.RetryAfter, _ = retryAfter(failed.Response.Header, time.Now())
+		e.RetryAfter, _ = wire.RetryAfter(failed.Response.Header, time.Now())
 	}
 	return e
 }
@@ -87,7 +88,7 @@ func (m *Model) tooLong(cause error) *llm.Error {
 }
 
 func (m *Model) rateLimited(failed *sdk.Error, cause error) *llm.Error {
-	if wait, ok := retryAfter(failed.Response.Header, time.Now()); ok && wait > 0 {
+	if wait, ok := wire.RetryAfter(failed.Response.Header, time.Now()); ok && wait > 0 {
 		return llm.NewError(llm.RateLimited, cause, "%s takes no more requests for now and asks to wait %s.", m.provider, spell(wait))
 	}
 	return llm.NewError(llm.RateLimited, cause, "%s takes no more requests for now.", m.provider)

@@ -35,12 +35,12 @@ func serveEvents(t testing.TB, events ...string) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		_, _ = io.WriteString(w, wire(events...))
+		_, _ = io.WriteString(w, onWire(events...))
 	})
 }
 
-// wire frames events.
-func wire(events ...string) string {
+// onWire frames events.
+func onWire(events ...string) string {
 	var b strings.Builder
 	for _, e := range events {
 		_, kind, _ := strings.Cut(e, `"type":"`)
@@ -190,7 +190,7 @@ func TestOtherAnswers(t *testing.T) {
 	t.Run("an event without end", func(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
-			_, _ = io.WriteString(w, wire(start)+"data: ")
+			_, _ = io.WriteString(w, onWire(start)+"data: ")
 			for {
 				if _, err := io.WriteString(w, strings.Repeat("no ", 1<<16)); err != nil {
 					return
@@ -216,10 +216,10 @@ func (body transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // FuzzStream feeds any bytes as a reply: there is a stop exactly when there is no error, it is the last event, and a
 // call is told only after it began, once, with JSON that takes the way back to the provider.
 func FuzzStream(f *testing.F) {
-	f.Add(wire(start, textOpen, textHi, closed0, ended, stopped))
-	f.Add(wire(start, toolOpen, `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1"}}`, closed0, used, stopped))
-	f.Add(wire(start, `{"type":"error","error":{"type":"overloaded_error","message":"x"}}`))
-	f.Add(wire(start, toolOpen, closed0, `{"type":"message_delta","delta":{"stop_reason":"max_tokens"}}`, stopped) + "event: ping\n\n:\n")
+	f.Add(onWire(start, textOpen, textHi, closed0, ended, stopped))
+	f.Add(onWire(start, toolOpen, `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1"}}`, closed0, used, stopped))
+	f.Add(onWire(start, `{"type":"error","error":{"type":"overloaded_error","message":"x"}}`))
+	f.Add(onWire(start, toolOpen, closed0, `{"type":"message_delta","delta":{"stop_reason":"max_tokens"}}`, stopped) + "event: ping\n\n:\n")
 	f.Fuzz(func(t *testing.T, body string) {
 		m := New(Config{Model: testModel, Client: &http.Client{Transport: transport(body)}})
 		begun, told := map[string]int{}, map[string]int{}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"overskill/internal/llm"
+	"overskill/internal/llm/wire"
 )
 
 // problem is what a server says about an error. Servers agree on little more than that there is a message.
@@ -133,7 +134,8 @@ func wordsCount(kind llm.ErrorKind, status int) bool {
 
 // explain turns a refusal into an error that people can act on.
 func (m *Model) explain(r *refusal) *llm.Error {
-	e := m.say(r.problem.kind(r.status), r.problem, fmt.Errorf("status %d: %s", r.status, m.clean(r.problem.Message, 2000)), retryAfter(r.header, time.Now()))
+	wait, _ := wire.RetryAfter(r.header, time.Now())
+	e := m.say(r.problem.kind(r.status), r.problem, fmt.Errorf("status %d: %s", r.status, m.clean(r.problem.Message, 2000)), wait)
 	e.Status = r.status
 	if r.status == http.StatusNotFound && e.Kind == llm.BadRequest {
 		return m.nowhere(e, r.status)
@@ -222,26 +224,6 @@ func cleanText(text, key string, most int) string {
 		text = string(r[:most]) + "..."
 	}
 	return text
-}
-
-// retryAfter reads how long a server wants not to be asked: Retry-After-Ms, or Retry-After in seconds or as a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
-		return bounded(ms * float64(time.Millisecond))
-	}
-	v := h.Get("Retry-After")
-	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 {
-		return bounded(s * float64(time.Second))
-	}
-	if at, err := http.ParseTime(v); err == nil && at.After(now) {
-		return bounded(float64(at.Sub(now)))
-	}
-	return 0
-}
-
-// bounded keeps a duration below a month, so that no header overflows it.
-func bounded(nanoseconds float64) time.Duration {
-	return time.Duration(min(nanoseconds, float64(30*24*time.Hour)))
 }
 
 // roundUp is a duration for people.

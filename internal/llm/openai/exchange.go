@@ -17,10 +17,10 @@ import (
 	"github.com/openai/openai-go/v3/responses"
 
 	"overskill/internal/llm"
+	"overskill/internal/llm/wire"
 )
 
 const (
-	mostReply = 64 << 20 // bytes of one reply, with all of its framing
 	mostError = 64 << 10 // bytes of an error that are read
 )
 
@@ -53,7 +53,7 @@ type reply interface {
 // once sends the request in one dialect and reads the reply. A *refusal is returned as such.
 func (m *Model) once(ctx context.Context, req llm.Request, d dialect, emit func(llm.Event) error) error {
 	w := newWatch(ctx, m.cfg.Silence)
-	defer w.stop()
+	defer w.end()
 	out := &output{model: m.cfg.Model, emit: func(e llm.Event) error {
 		if err := emit(e); err != nil {
 			return &stopped{err}
@@ -103,9 +103,9 @@ func (m *Model) send(w *watch, req llm.Request, d dialect) (*http.Response, erro
 		option.WithResponseBodyInto(&res),
 		option.WithHeader("Accept", "text/event-stream"),
 		option.WithMiddleware(func(r *http.Request, next option.MiddlewareNext) (*http.Response, error) {
-			w.arm()
+			w.Begin()
 			res, err := next(r)
-			w.disarm()
+			w.Stop()
 			refused = nil
 			if err == nil && res.StatusCode >= 400 {
 				refused = readRefusal(res)
@@ -127,7 +127,7 @@ func (m *Model) send(w *watch, req llm.Request, d dialect) (*http.Response, erro
 		return nil, err
 	}
 	w.answered = true
-	res.Body = &watchedBody{ReadCloser: res.Body, watch: w, left: mostReply}
+	res.Body = w.Body(res.Body, wire.MaxReply)
 	return res, nil
 }
 
@@ -186,49 +186,25 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// watch ends a request when its server has been silent for too long. Time counts only while we wait for the server:
-// neither between two attempts nor while somebody handles an event.
+// watch ends a request when its server has been silent for too long.
 type watch struct {
+	*wire.Watch
+
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	limit  time.Duration
 
 	answered bool // the server accepted the request
 }
 
-func newWatch(ctx context.Context, limit time.Duration) *watch {
+func newWatch(ctx context.Context, silence time.Duration) *watch {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watch{ctx: ctx, cancel: cancel, limit: limit}
-	w.timer = time.AfterFunc(limit, func() { cancel(errSilent) })
-	w.timer.Stop()
-	return w
+	return &watch{Watch: wire.NewWatch(silence, func() { cancel(errSilent) }), ctx: ctx, cancel: cancel}
 }
 
-func (w *watch) arm()    { w.timer.Reset(w.limit) }
-func (w *watch) disarm() { w.timer.Stop() }
-
-func (w *watch) stop() {
-	w.timer.Stop()
+// end lets go of everything, when the request is over.
+func (w *watch) end() {
+	w.Stop()
 	w.cancel(context.Canceled)
 }
 
 func (w *watch) silent() bool { return errors.Is(context.Cause(w.ctx), errSilent) }
-
-// watchedBody is a reply's body. Every byte is a sign of life, a comment that only keeps the connection open too.
-type watchedBody struct {
-	io.ReadCloser
-	watch *watch
-	left  int64
-}
-
-func (b *watchedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, fmt.Errorf("a reply of more than %d MB", mostReply>>20)
-	}
-	b.watch.arm()
-	n, err := b.ReadCloser.Read(p)
-	b.watch.disarm()
-	b.left -= int64(n)
-	return n, err
-}
