@@ -3,8 +3,6 @@ package codesearch
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +11,7 @@ import (
 
 	"overskill/internal/fault"
 	"overskill/internal/filetree"
+	"overskill/internal/testing/golden"
 )
 
 var update = flag.Bool("update", false, "write the results into the txtar cases")
@@ -20,41 +19,15 @@ var update = flag.Bool("update", false, "write the results into the txtar cases"
 // TestCases runs testdata/*.txtar. The first file is the query, a line for each member; then come the files that
 // are searched, and "want", the answer as the model reads it.
 func TestCases(t *testing.T) {
-	cases, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, name := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			q := parseQuery(t, string(archive.Files[0].Data))
-			files, want := map[string][]byte{}, ""
-			for _, f := range archive.Files[1:] {
-				if f.Name == "want" {
-					want = string(f.Data)
-					continue
-				}
-				files[f.Name] = f.Data
-			}
-			got := answer(t, files, q) + "\n"
-			if *update {
-				if last := len(archive.Files) - 1; archive.Files[last].Name == "want" {
-					archive.Files = archive.Files[:last]
-				}
-				archive.Files = append(archive.Files, txtar.File{Name: "want", Data: []byte(got)})
-				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+	isResult := func(name string) bool { return name == "want" }
+	golden.Cases(t, "testdata/*.txtar", *update, isResult, func(t *testing.T, given *txtar.Archive) []txtar.File {
+		q := parseQuery(t, string(given.Files[0].Data))
+		files := map[string][]byte{}
+		for _, f := range given.Files[1:] {
+			files[f.Name] = f.Data
+		}
+		return []txtar.File{{Name: "want", Data: []byte(answer(t, files, q) + "\n")}}
+	})
 }
 
 func parseQuery(t *testing.T, text string) Query {

@@ -3,73 +3,44 @@ package repair
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+	"overskill/internal/testing/golden"
 )
 
 // TestLostExports runs testdata/lost/*.txtar. The files of a case are the app before, those below after/ are
 // written over it, "- path" in the comment deletes. "lost" is what LostExports says about all that was touched.
 func TestLostExports(t *testing.T) {
-	cases, err := filepath.Glob("testdata/lost/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, name := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
+	isResult := func(name string) bool { return name == "lost" }
+	golden.Cases(t, "testdata/lost/*.txtar", *update, isResult, func(t *testing.T, given *txtar.Archive) []txtar.File {
+		before, changed := soundApp(), map[string][]byte{}
+		for _, f := range given.Files {
+			if path, ok := strings.CutPrefix(f.Name, "after/"); ok {
+				changed[path] = f.Data
+			} else {
+				before[f.Name] = f.Data
 			}
-			before, changed, want := soundApp(), map[string][]byte{}, ""
-			var given []txtar.File
-			for _, f := range archive.Files {
-				if f.Name == "lost" {
-					want = string(f.Data)
-					continue
-				}
-				given = append(given, f)
-				if path, ok := strings.CutPrefix(f.Name, "after/"); ok {
-					changed[path] = f.Data
-				} else {
-					before[f.Name] = f.Data
-				}
-			}
-			after := maps.Clone(before)
-			maps.Copy(after, changed)
-			for line := range strings.Lines(string(archive.Comment)) {
-				if path, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
-					delete(after, path)
-				}
-			}
-			old, now := newTree(t, before), newTree(t, after)
-			var touched []string
-			for _, c := range now.Diff(old) {
-				touched = append(touched, c.Path)
-			}
-			var b strings.Builder
-			for _, l := range LostExports(old, now, touched) {
-				fmt.Fprintf(&b, "%s: %s, imported by %s\n", l.File, l.Name, strings.Join(l.Importers, ", "))
-			}
-			if *update {
-				archive.Files = given
-				if b.Len() > 0 {
-					archive.Files = append(given, txtar.File{Name: "lost", Data: []byte(b.String())})
-				}
-				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, b.String()); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+		}
+		after := maps.Clone(before)
+		maps.Copy(after, changed)
+		for _, path := range golden.Removed(given.Comment) {
+			delete(after, path)
+		}
+		old, now := newTree(t, before), newTree(t, after)
+		var touched []string
+		for _, c := range now.Diff(old) {
+			touched = append(touched, c.Path)
+		}
+		var b strings.Builder
+		for _, l := range LostExports(old, now, touched) {
+			fmt.Fprintf(&b, "%s: %s, imported by %s\n", l.File, l.Name, strings.Join(l.Importers, ", "))
+		}
+		var out results
+		out.put("lost", b.String())
+		return out
+	})
 }
 
 // BenchmarkLostExports asks about one touched file in an app of 80.

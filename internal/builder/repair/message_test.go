@@ -3,71 +3,45 @@ package repair
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"overskill/internal/model"
+	"overskill/internal/testing/golden"
 )
 
 // TestMessage runs testdata/message/*.txtar: the files of an app, what failed as JSON in "diags", what was tried in
 // "earlier", and the message with the paths that it shows.
 func TestMessage(t *testing.T) {
-	cases, err := filepath.Glob("testdata/message/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, name := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var attempt, of int
-			if _, err := fmt.Sscanf(string(archive.Comment), "attempt %d of %d", &attempt, &of); err != nil {
-				t.Fatal(err)
-			}
-			files, want, earlier := map[string][]byte{}, "", ""
-			var diags []model.Diagnostic
-			var given []txtar.File
-			for _, f := range archive.Files {
-				switch f.Name {
-				case "message":
-					want = string(f.Data)
-					continue
-				case "earlier":
-					earlier = string(f.Data)
-				case "diags":
-					for line := range strings.Lines(string(f.Data)) {
-						var d model.Diagnostic
-						if err := json.Unmarshal([]byte(line), &d); err != nil {
-							t.Fatal(err)
-						}
-						diags = append(diags, d)
+	isResult := func(name string) bool { return name == "message" }
+	golden.Cases(t, "testdata/message/*.txtar", *update, isResult, func(t *testing.T, given *txtar.Archive) []txtar.File {
+		var attempt, of int
+		if _, err := fmt.Sscanf(string(given.Comment), "attempt %d of %d", &attempt, &of); err != nil {
+			t.Fatal(err)
+		}
+		files, earlier := map[string][]byte{}, ""
+		var diags []model.Diagnostic
+		for _, f := range given.Files {
+			switch f.Name {
+			case "earlier":
+				earlier = string(f.Data)
+			case "diags":
+				for line := range strings.Lines(string(f.Data)) {
+					var d model.Diagnostic
+					if err := json.Unmarshal([]byte(line), &d); err != nil {
+						t.Fatal(err)
 					}
-				default:
-					files[f.Name] = f.Data
+					diags = append(diags, d)
 				}
-				given = append(given, f)
+			default:
+				files[f.Name] = f.Data
 			}
-			text, shown := Message(newTree(t, files), diags, attempt, of, earlier)
-			got := text + "\nSHOWN: " + strings.Join(shown, ", ") + "\n"
-			if *update {
-				archive.Files = append(given, txtar.File{Name: "message", Data: []byte(got)})
-				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+		}
+		text, shown := Message(newTree(t, files), diags, attempt, of, earlier)
+		return []txtar.File{{Name: "message", Data: []byte(text + "\nSHOWN: " + strings.Join(shown, ", ") + "\n")}}
+	})
 }
 
 // The message stays within its bounds, whatever it is about.

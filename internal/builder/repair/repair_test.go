@@ -3,8 +3,6 @@ package repair
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +11,7 @@ import (
 
 	"overskill/internal/filetree"
 	"overskill/internal/model"
+	"overskill/internal/testing/golden"
 )
 
 var update = flag.Bool("update", false, "write the results into the txtar cases")
@@ -21,80 +20,50 @@ var update = flag.Bool("update", false, "write the results into the txtar cases"
 // removes one of it. "problems" is what Validate says, "fixed" what Fix did about it, "after/..." the files that it
 // changed, "left" what Validate says then.
 func TestCases(t *testing.T) {
-	cases, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, name := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files := soundApp()
-			for line := range strings.Lines(string(archive.Comment)) {
-				if path, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
-					delete(files, path)
-				}
-			}
-			var given []txtar.File
-			want := map[string]string{}
-			for _, f := range archive.Files {
-				if isResult(f.Name) {
-					want[f.Name] = string(f.Data)
-					continue
-				}
-				given = append(given, f)
-				files[f.Name] = f.Data
-			}
-			got, order := examine(t, files)
-			if *update {
-				archive.Files = given
-				for _, section := range order {
-					archive.Files = append(archive.Files, txtar.File{Name: section, Data: []byte(got[section])})
-				}
-				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+	golden.Cases(t, "testdata/*.txtar", *update, isResult, func(t *testing.T, given *txtar.Archive) []txtar.File {
+		files := soundApp()
+		for _, path := range golden.Removed(given.Comment) {
+			delete(files, path)
+		}
+		for _, f := range given.Files {
+			files[f.Name] = f.Data
+		}
+		return examine(t, files)
+	})
 }
 
 func isResult(name string) bool {
 	return name == "problems" || name == "fixed" || name == "left" || strings.HasPrefix(name, "after/")
 }
 
-func examine(t *testing.T, files map[string][]byte) (got map[string]string, order []string) {
-	t.Helper()
-	got = map[string]string{}
-	put := func(section, text string) {
-		if text != "" {
-			got[section] = text
-			order = append(order, section)
-		}
+// results are the files that a case ends with; empty ones are left out.
+type results []txtar.File
+
+func (r *results) put(name, text string) {
+	if text != "" {
+		*r = append(*r, txtar.File{Name: name, Data: []byte(text)})
 	}
+}
+
+func examine(t *testing.T, files map[string][]byte) (out results) {
+	t.Helper()
 	tree := newTree(t, files)
 	problems := Validate(tree)
-	put("problems", listOf(problems))
+	out.put("problems", listOf(problems))
 	after, fixed := Fix(tree, problems, Options{})
 	var b strings.Builder
 	for _, f := range fixed {
 		fmt.Fprintf(&b, "%s: %s\n", f.File, f.What)
 	}
-	put("fixed", b.String())
+	out.put("fixed", b.String())
 	for _, c := range after.Diff(tree) {
 		content, _ := after.Get(c.Path)
-		put("after/"+c.Path, string(content))
+		out.put("after/"+c.Path, string(content))
 	}
 	if len(fixed) > 0 {
-		put("left", listOf(Validate(after)))
+		out.put("left", listOf(Validate(after)))
 	}
-	return got, order
+	return out
 }
 
 func listOf(diags []model.Diagnostic) string {
