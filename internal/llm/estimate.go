@@ -5,7 +5,10 @@ package llm
 const bytesPerToken = 3.5
 
 // EstimateTokens guesses the tokens of a text.
-func EstimateTokens(text string) int64 { return tokens(len(text)) }
+func EstimateTokens(text string) int64 { return EstimateBytes(len(text)) }
+
+// EstimateBytes guesses the tokens of a text of so many bytes.
+func EstimateBytes(n int) int64 { return int64(float64(n)/bytesPerToken) + 1 }
 
 // Estimate guesses the input tokens of a request.
 func Estimate(req Request) int64 {
@@ -19,11 +22,8 @@ func Estimate(req Request) int64 {
 	for _, m := range req.Messages {
 		n += m.size()
 	}
-	return tokens(n)
+	return EstimateBytes(n)
 }
-
-// EstimateMessage guesses the tokens of one message.
-func EstimateMessage(m Message) int64 { return tokens(m.size()) }
 
 func (m Message) size() int {
 	n := len(m.Text) + 16
@@ -38,5 +38,3 @@ func (m Message) size() int {
 	}
 	return n
 }
-
-func tokens(bytes int) int64 { return int64(float64(bytes)/bytesPerToken) + 1 }

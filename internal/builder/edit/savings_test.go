@@ -250,6 +250,9 @@ func (s savings) String() string {
 	return fmt.Sprintf("median %.1f%%, quartiles %.1f%% and %.1f%%, worst %.1f%%; of all together %.1f%%", s.median, s.p25, s.p75, s.lowest, s.total)
 }
 
+// tokensOf estimates a message as it counts in a request.
+func tokensOf(m llm.Message) int64 { return llm.Estimate(llm.Request{Messages: []llm.Message{m}}) }
+
 // TestSavings applies every change and holds the median to a floor well below what was measured, so that a
 // regression of the calls' form is noticed while another wording of the templates is not.
 func TestSavings(t *testing.T) {
@@ -265,13 +268,13 @@ func TestSavings(t *testing.T) {
 	}
 	for _, k := range slices.Sorted(maps.Keys(kinds)) {
 		of := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return c.asked != k })
-		t.Logf("%3d x %-45s %s", len(of), k, measureSavings(t, of, 0, llm.EstimateMessage))
+		t.Logf("%3d x %-45s %s", len(of), k, measureSavings(t, of, 0, tokensOf))
 	}
 	for _, size := range [][2]int{{0, 2000}, {2000, 4000}, {4000, 1 << 20}} {
 		of := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return len(c.old) < size[0] || len(c.old) >= size[1] })
-		t.Logf("%3d in files of %d to %d bytes: %s", len(of), size[0], size[1], measureSavings(t, of, 0, llm.EstimateMessage))
+		t.Logf("%3d in files of %d to %d bytes: %s", len(of), size[0], size[1], measureSavings(t, of, 0, tokensOf))
 	}
-	plain, careful := measureSavings(t, changes, 0, llm.EstimateMessage), measureSavings(t, changes, 1, llm.EstimateMessage)
+	plain, careful := measureSavings(t, changes, 0, tokensOf), measureSavings(t, changes, 1, tokensOf)
 	t.Logf("%d changes of %d kinds in %d apps: %s", len(changes), len(kinds), len(files), strings.Join(files, "; "))
 	t.Logf("output tokens saved: %s", plain)
 	t.Logf("bytes of input saved: %s", measureSavings(t, changes, 0, inputBytes))
@@ -288,7 +291,7 @@ func TestSavings(t *testing.T) {
 // BenchmarkSavings reports the shares as metrics; an operation is one change, applied and counted.
 func BenchmarkSavings(b *testing.B) {
 	changes, _, _ := savingsChanges(b)
-	s := measureSavings(b, changes, 0, llm.EstimateMessage)
+	s := measureSavings(b, changes, 0, tokensOf)
 	i := 0
 	for b.Loop() {
 		changes[i%len(changes)].messages(b, 0)

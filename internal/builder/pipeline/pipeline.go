@@ -4,7 +4,7 @@
 //
 // A stage is a small struct with Run. Stages share a State; they report through a Recorder, which persists;
 // the pipeline itself knows no SQL, no HTTP and no queue. Whatever a stage needs from the outside is an
-// interface of this package, so the list in Stages reads as the story of a turn.
+// interface of this package, so the list in stages.go reads as the story of a turn.
 //
 // The stages from validate on prove what the ones before have written. When they find a problem of the app's own
 // code, it is cured without a model where the cure is known, and else the author is asked to, at most twice:

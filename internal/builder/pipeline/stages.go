@@ -70,9 +70,9 @@ type Parts struct {
 	Target     Target
 }
 
-// Stages is V4 from its first stage to its last. Stages of one row run side by side: neither needs the other's result.
-func Stages(p Parts) [][]Stage { return append(writing(p), proving(p)...) }
+// V4 is the rows below, one after the other. Stages of one row run side by side: neither needs the other's result.
 
+// writing are the rows that make the version's files.
 func writing(p Parts) [][]Stage {
 	return [][]Stage{
 		{understand{}},
@@ -82,6 +82,7 @@ func writing(p Parts) [][]Stage {
 	}
 }
 
+// proving are the rows that show that the files work. They may run several times.
 func proving(p Parts) [][]Stage {
 	return [][]Stage{
 		{validate{p.Reviewer}},

@@ -1,10 +1,6 @@
 package ledger
 
-import (
-	"strings"
-
-	"overskill/internal/llm"
-)
+import "overskill/internal/llm"
 
 // tally counts what came of a reply.
 type tally struct {
@@ -67,7 +63,7 @@ func (t *tally) output() int64 {
 	if n == 0 {
 		return 0
 	}
-	return llm.EstimateTokens(strings.Repeat("x", n)) // which goes by the length alone
+	return llm.EstimateBytes(n)
 }
 
 // whole is the usage of a reply that came to its end, and whether it is an estimate: the provider said nothing, or
