@@ -1,6 +1,7 @@
 package smoke
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log"
@@ -123,10 +124,27 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodConnect:
 		g.tunnel(w, r)
 	case r.URL.IsAbs() && r.URL.Scheme == "http":
-		g.proxy.ServeHTTP(w, r)
+		if hold(r) {
+			g.proxy.ServeHTTP(w, r)
+		}
 	default:
 		http.Error(w, "this is a proxy", http.StatusBadRequest)
 	}
+}
+
+// maxHeld is how many bytes of a request are read before it goes on.
+const maxHeld = 8 << 20
+
+// hold reads the body of a request, if it is of a usual size, before the request goes on. Otherwise a reply that
+// begins early makes the server close a body that the transport still reads, which breaks the reply off: a page
+// would be blamed for it. It reports whether the client is still there.
+func hold(r *http.Request) bool {
+	if r.ContentLength <= 0 || r.ContentLength > maxHeld {
+		return true
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil
 }
 
 func (g *gateway) tunnel(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // TestGateway stands where the browser stands: it may reach the app under check, and nothing else inside.
@@ -124,5 +125,28 @@ func TestTunnel(t *testing.T) {
 	}
 	if n, err := c.Read(buf); err == nil {
 		t.Errorf("the tunnel outlives the gateway: %d bytes", n)
+	}
+}
+
+// TestHold: what the server does to a request's body once a reply has begun does not reach the request that went on.
+func TestHold(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "http://app.localhost/", strings.NewReader("a request"))
+	inbound := r.Body
+	if !hold(r) {
+		t.Fatal("the client is gone")
+	}
+	if err := inbound.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(inbound); len(rest) != 0 {
+		t.Errorf("%q was left in the inbound body, %v", rest, err)
+	}
+	if body, err := io.ReadAll(r.Body); string(body) != "a request" || err != nil {
+		t.Errorf("the request goes on with %q, %v", body, err)
+	}
+	r = httptest.NewRequest(http.MethodPost, "http://app.localhost/", io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	r.ContentLength = 10
+	if hold(r) {
+		t.Error("half a request goes on")
 	}
 }
