@@ -95,7 +95,7 @@ func (s *server) previewTab(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	b.Preview = vm.NewPreview(b.App.PreviewURL, c.QueryParam("route"))
+	b.Preview = s.preview(c, b.App, c.QueryParam("route"))
 	return s.show(c, http.StatusOK, b)
 }
 

@@ -35,7 +35,7 @@ func (s *server) postMessage(c echo.Context) error {
 		return openErr
 	}
 	b.View = "chat"
-	b.Preview = vm.NewPreview(b.App.PreviewURL, "/")
+	b.Preview = s.preview(c, b.App, "/")
 	b.Ask = vm.Form{Text: content, Error: fault.Text(err)}
 	return s.show(c, fault.HTTPStatus(fault.KindOf(err)), b)
 }

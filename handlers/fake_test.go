@@ -19,7 +19,7 @@ import (
 	"overskill/internal/model"
 )
 
-// services is an in-memory implementation of the three interfaces that the web face asks: real enough to use
+// services is an in-memory implementation of the four interfaces that the web face asks: real enough to use
 // the whole interface on, and with the same answers to bad input.
 type services struct {
 	mu       sync.Mutex
@@ -30,6 +30,7 @@ type services struct {
 	nextID   int64
 	changed  chan struct{} // closed and replaced when an event is added
 	models   *connected
+	releases *released
 	ready    error
 	broken   error // what every call about apps fails with, when set
 }
@@ -46,7 +47,7 @@ type app struct {
 const promptLimit = 20_000 // characters
 
 func newServices() *services {
-	return &services{sessions: map[string]int64{}, prompts: map[string]string{}, changed: make(chan struct{}), nextID: 1, models: newConnected()}
+	return &services{sessions: map[string]int64{}, prompts: map[string]string{}, changed: make(chan struct{}), nextID: 1, models: newConnected(), releases: newReleased()}
 }
 
 func (s *services) id() int64 { s.nextID++; return s.nextID }
@@ -409,9 +410,14 @@ func (s *services) Screenshot(_ context.Context, u model.User, slug, number stri
 	if v.ScreenshotHash == "" {
 		return nil, fault.New(fault.NotFound, "There is no picture of version %s.", number)
 	}
-	img := image.NewRGBA(image.Rect(0, 0, 320, 200))
-	for y := range 200 {
-		for x := range 320 {
+	return picture(320, 200), nil
+}
+
+// picture is a PNG that looks like an app from afar.
+func picture(width, height int) []byte {
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
 			c := color.RGBA{0xf3, 0xef, 0xe8, 0xff}
 			if y < 24 {
 				c = color.RGBA{0x1f, 0x3a, 0x5f, 0xff}
@@ -422,8 +428,10 @@ func (s *services) Screenshot(_ context.Context, u model.User, slug, number stri
 		}
 	}
 	var buf bytes.Buffer
-	err = png.Encode(&buf, img)
-	return buf.Bytes(), err
+	if err := png.Encode(&buf, img); err != nil {
+		panic(err)
+	}
+	return buf.Bytes()
 }
 
 func (s *services) Rename(_ context.Context, u model.User, slug, name string) error {

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"overskill/internal/model"
@@ -185,4 +186,49 @@ func metadata(v any) json.RawMessage {
 		panic(err)
 	}
 	return raw
+}
+
+// publishHarbour gives the app "harbour" a history: 1.0.0 is live, and an attempt after it failed.
+func publishHarbour(s *services, at time.Time) *model.Publication {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.users[0]
+	p, err := s.publication(u, "harbour")
+	if err != nil {
+		panic(err)
+	}
+	line := func(after time.Duration, level model.LogLevel, text string) model.DeployLine {
+		return model.DeployLine{At: at.Add(after), Level: level, Text: text}
+	}
+	older := model.Deployment{
+		ID: 40, Environment: model.Production, Status: model.DeploySuperseded, Kind: model.KindPublish, Stage: "promote", Target: model.TargetLocal, Number: "1.0.0", UserEmail: u.Email,
+		URL: p.URL, SizeBytes: 998_000, CreatedAt: at.Add(-50 * time.Hour), StartedAt: at.Add(-50 * time.Hour), PromotedAt: at.Add(-50 * time.Hour), EndedAt: at.Add(-50*time.Hour + 7*time.Second),
+		ScreenshotHash: "a1", ScreenshotNarrowHash: "a2",
+	}
+	live := older
+	live.ID, live.Status, live.Kind, live.CreatedAt, live.SizeBytes, live.WorkerBytes, live.SentBytes = 41, model.DeployDeployed, model.KindSettings, at.Add(-2*time.Hour), 1_204_000, 611_000, 20_400
+	live.StartedAt, live.PromotedAt, live.EndedAt = live.CreatedAt, live.CreatedAt.Add(6*time.Second), live.CreatedAt.Add(7*time.Second)
+	live.CandidateURL, live.ContentHash = "http://v41-harbour.localhost:8080/", strings.Repeat("9f2c", 16)
+	live.Changes = model.Changes{
+		Against: "1.0.0", Opened: 5, RoutesAdded: []string{"/arrivals/print"}, ErrorsNew: []string{"/bookings: Failed to load resource: 404 /logo.svg"},
+		Pages: []model.PageChange{{Route: "/", TextAdded: []string{"Upload the delivery note"}, TextGone: []string{"<b>No file</b>"}, PictureDiff: 0.043}, {Route: "/arrivals", PictureDiff: 0.002}},
+	}
+	live.Findings = []model.Finding{{Rule: "source_maps", Severity: model.SeverityInfo, File: "assets/index-1f.js.map", Title: "Source maps are part of it.", Why: "Everybody can read the source."}}
+	live.Log = []model.DeployLine{line(0, model.LogInfo, "checked 24 files"), line(time.Second, model.LogWarn, "1 note"), line(2*time.Second, model.LogInfo, "<i>opened</i> 5 routes")}
+	failed := model.Deployment{
+		ID: 42, Environment: model.Production, Status: model.DeployFailed, Kind: model.KindPublish, Stage: "verify", Target: model.TargetLocal, Number: "1.0.0", UserEmail: u.Email,
+		Error: "The page / stayed blank for 10 seconds.", CreatedAt: at.Add(-20 * time.Minute), StartedAt: at.Add(-20 * time.Minute), EndedAt: at.Add(-19 * time.Minute),
+	}
+	p.Live, p.History, p.HasServer = &live, []model.Deployment{failed, live, older}, true
+	p.Vars = []model.EnvVar{
+		{ID: 1, Environment: model.Preview, Key: "VITE_MAP_STYLE", Hint: "stre...ight"},
+		{ID: 2, Environment: model.Production, Key: "PAYMENT_KEY", Hint: "sk_l...81Qz"},
+		{ID: 3, Environment: model.Production, Key: "VITE_MAP_STYLE", Hint: "••••••"},
+	}
+	s.releases.findings = []model.Finding{
+		{Rule: "secret_in_bundle", Severity: model.SeverityBlock, File: "src/lib/payments.ts", Line: 12, Title: "A live payment key is in what visitors download.", Why: "Anyone can read it there, and pay out with it.", Cure: "Move it to the server code, and change the key.", Prompt: "Move the payment key from src/lib/payments.ts to the server code."},
+		{Rule: "licence", Severity: model.SeverityWarn, File: "package.json", Title: "pdf-sign has the licence AGPL-3.0.", Why: "It asks for the source of the whole app.", Cure: "Ask somebody who knows licences, or use another package."},
+	}
+	s.releases.logs = []model.DeployLine{line(0, model.LogError, "TypeError: <b>undefined</b> is no function"), line(time.Second, model.LogInfo, "GET /api/slots 200")}
+	return p
 }

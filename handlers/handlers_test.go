@@ -36,7 +36,7 @@ func newSite(t *testing.T) *site {
 	st := &site{t: t, s: newServices(), logs: &bytes.Buffer{}, base: "http://localhost:8080"}
 	harbour(st.s, time.Now())
 	e := handlers.New(handlers.Deps{
-		Accounts: st.s, Builder: st.s, Models: st.s,
+		Accounts: st.s, Builder: st.s, Models: st.s, Releases: st.s,
 		Apps: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Visitor", r.RemoteAddr)
 			_, _ = io.WriteString(w, "app at "+r.Host+r.URL.Path)

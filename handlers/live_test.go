@@ -217,3 +217,46 @@ func TestNoPreviewCardInABrowser(t *testing.T) {
 	}
 	b.quiet()
 }
+
+// A private preview is shown through links that are made when they are needed. A person publishes, watches how far it
+// is while typing something else, and sees how it ended; then the page asks no more.
+func TestPublishInABrowser(t *testing.T) {
+	st := localSite(t)
+	a := st.s.apps[0]
+	a.PreviewURL = strings.Replace(st.base, "localhost", "preview-harbour.localhost", 1) + "/"
+	p := publishHarbour(st.s, time.Now())
+	p.Preview.Mode = "private"
+	b := newBrowser(t)
+	b.signIn(st, "/apps/harbour?view=work")
+	b.until(`document.querySelector("#frame")?.src.endsWith("/?_access=short")`)
+	st.s.mu.Lock()
+	p.Preview.Mode = "public"
+	st.s.mu.Unlock()
+	b.run(`document.querySelector("#route").value = "arrivals"; document.querySelector("#route-form").requestSubmit()`)
+	b.until(`document.querySelector("#frame").src.endsWith(":" + location.port + "/arrivals") && document.querySelector("#open-route").href.endsWith("route=%2Farrivals")`)
+
+	b.run(`document.querySelector("#publish-app .primary").click()`)
+	b.until(`location.pathname.endsWith("/publish") && document.querySelector("#publish-button")`)
+	b.run(`document.querySelector("#publish-button").click()`)
+	b.until(`document.querySelector("#pub-now")?.textContent.includes("Waiting to publish 1.0.0")`)
+	b.run(`const field = document.querySelector("#var-key"); field.value = "HALF_TYPED"; field.focus(); window.asked = 0; document.addEventListener("htmx:beforeRequest", () => window.asked++)`)
+	st.s.moves("harbour", func(d *model.Deployment) {
+		d.Status, d.Stage, d.StartedAt = model.DeployDeploying, "verify", time.Now()
+		d.Log = []model.DeployLine{{At: time.Now(), Level: model.LogInfo, Text: "<i>opened</i> /"}}
+	})
+	b.until(`document.querySelector("#pub-now .now")?.textContent.includes("Fetch it back") && document.querySelector("#pub-log").textContent.includes("<i>opened</i> /") && /^\d/.test(document.querySelector("#pub-now time").textContent)`)
+	b.until(`document.querySelector("#pub-say").textContent.includes("Fetch it back")`)
+	b.run(`document.querySelector("#pub-cancel").focus()`)
+	st.s.moves("harbour", func(d *model.Deployment) { d.Stage = "promote" })
+	b.until(`document.querySelector("#pub-now .now")?.textContent.includes("Move the public") && document.activeElement.id === "pub-cancel"`)
+	st.s.moves("harbour", func(d *model.Deployment) {
+		d.Status, d.PromotedAt, d.EndedAt = model.DeployDeployed, time.Now(), time.Now()
+	})
+	b.until(`!document.querySelector("#pub-now") && document.querySelector("#pub-history").textContent.includes("4 deployments") && document.querySelector("#var-key").value === "HALF_TYPED"`)
+	b.run(`window.asked = 0`)
+	b.run(`document.querySelector("#pub-check .btn").click()`)
+	b.until(`document.querySelector("#finding-1")?.textContent.includes("src/lib/payments.ts:12")`)
+	time.Sleep(1200 * time.Millisecond) // more than the pace of the questions
+	b.until(`window.asked === 1`)
+	b.quiet()
+}

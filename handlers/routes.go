@@ -1,4 +1,4 @@
-// Package handlers is the web face: it turns requests into calls of three services and their answers into
+// Package handlers is the web face: it turns requests into calls of four services and their answers into
 // pages, fragments, event streams and JSON.
 //
 // routes.go is the whole map. A handler reads its input, calls a service, and returns an error or a view;
@@ -24,6 +24,7 @@ type Deps struct {
 	Accounts Accounts
 	Builder  Builder
 	Models   Models
+	Releases Releases
 	Apps     http.Handler                    // serves generated apps on their own hosts
 	AppHost  func(host string) bool          // reports whether a Host header, port included, is a generated app's
 	BaseURL  func(r *http.Request) string    // where people reach the builder, such as https://example.org, without a final slash
@@ -77,10 +78,15 @@ func New(d Deps) *echo.Echo {
 	apps.POST("/:slug/versions/:number/restore", s.restore)
 	apps.GET("/:slug/export.zip", s.export)
 	apps.GET("/:slug/events", s.events)
+	s.releaseRoutes(apps)
 
 	team := e.Group("/team/settings", s.signedIn, s.ofMyTeam)
 	s.modelRoutes(team)
 	team.POST("/default", s.setDefaultModel)
+	deploy := e.Group(targetPath, s.signedIn, s.ofMyTeam)
+	deploy.GET("", s.targetPage)
+	deploy.POST("", s.setTarget)
+	deploy.POST("/test", s.testTarget)
 	admin := e.Group("/admin/models", s.signedIn, s.administrators)
 	s.modelRoutes(admin)
 	admin.POST("/local", s.approveLocal)
@@ -99,6 +105,7 @@ func New(d Deps) *echo.Echo {
 	api.GET("/apps/:slug/events", s.events)
 	api.GET("/apps/:slug/export.zip", s.export)
 	api.GET("/models", s.apiModels)
+	s.releaseAPI(api)
 	return e
 }
 

@@ -148,3 +148,75 @@ type ModelChoice interface {
 	// not is fault.Invalid with the reason.
 	TestModel(ctx context.Context, u model.User, team int64, reference string) error
 }
+
+// Releases is what the web face asks about publishing apps. Every method checks that u may do it: an app that u may
+// not see is fault.NotFound, one that u may see and not publish fault.Forbidden.
+type Releases interface {
+	Publishing
+	Unpublishing
+	EnvVars
+	Access
+	Domains
+	Targets
+}
+
+// Publishing puts versions on an app's public address.
+type Publishing interface {
+	Publication(ctx context.Context, u model.User, slug string) (model.Publication, error)
+	// CheckRelease runs the gate on the head as it would be published.
+	CheckRelease(ctx context.Context, u model.User, slug string) ([]model.Finding, error)
+	// Publish starts a deployment of a green version to production; number "" is the head. One that runs is superseded.
+	Publish(ctx context.Context, u model.User, slug, number string) (model.Deployment, error)
+	// Rollback shows an earlier deployment again.
+	Rollback(ctx context.Context, u model.User, slug string, deploymentID int64) (model.Deployment, error)
+	Deployment(ctx context.Context, u model.User, slug string, id int64) (model.Deployment, error)
+}
+
+// Unpublishing takes things back, and looks at what is there.
+type Unpublishing interface {
+	// Unpublish takes the app off its public address. Its versions and variables stay.
+	Unpublish(ctx context.Context, u model.User, slug string) error
+	// CancelDeployment asks a running deployment to end. What is live stays live.
+	CancelDeployment(ctx context.Context, u model.User, slug string, id int64) error
+	// DeploymentShot is the picture that verification took at 1440 px, or at 390 px when narrow; PNG.
+	DeploymentShot(ctx context.Context, u model.User, slug string, id int64, narrow bool) ([]byte, error)
+	// ServerLogs returns the newest lines that the published app's server code wrote, oldest first.
+	ServerLogs(ctx context.Context, u model.User, slug string) ([]model.DeployLine, error)
+}
+
+// EnvVars are the variables of an app.
+type EnvVars interface {
+	// SetVar adds or replaces a variable. A name or a value that cannot be one is fault.Invalid.
+	SetVar(ctx context.Context, u model.User, slug string, env model.Environment, key, value string) error
+	DeleteVar(ctx context.Context, u model.User, slug string, env model.Environment, key string) error
+}
+
+// Access says who may open an app.
+type Access interface {
+	// SetAccess sets the mode: public, password or private. An empty password keeps the one that is there.
+	SetAccess(ctx context.Context, u model.User, slug string, env model.Environment, mode, password string) error
+	// ShareLink makes a link that opens a private environment for 1 hour to 30 days.
+	ShareLink(ctx context.Context, u model.User, slug string, env model.Environment, ttl time.Duration) (url string, err error)
+	// RevokeLinks ends every link and every session of an environment.
+	RevokeLinks(ctx context.Context, u model.User, slug string, env model.Environment) error
+	// PreviewLink is the address for the builder's own frame: short-lived and signed.
+	PreviewLink(ctx context.Context, u model.User, slug string) (url string, err error)
+}
+
+// Domains are people's own names for a published app.
+type Domains interface {
+	AddDomain(ctx context.Context, u model.User, slug, name string) (model.Domain, error)
+	// CheckDomain looks at the domain's DNS now, and takes it into use when it is right.
+	CheckDomain(ctx context.Context, u model.User, slug string, id int64) (model.Domain, error)
+	RemoveDomain(ctx context.Context, u model.User, slug string, id int64) error
+}
+
+// Targets are where teams publish. The team is as in Models, and never 0.
+type Targets interface {
+	// DeployTarget returns the team's choice without its token, and the permissions that a Cloudflare token needs.
+	DeployTarget(ctx context.Context, u model.User, team int64) (t model.DeployTarget, permissions []string, err error)
+	// SetDeployTarget makes the choice; what cannot work is fault.Invalid with the reason.
+	SetDeployTarget(ctx context.Context, u model.User, team int64, n model.NewDeployTarget) error
+	// TestDeployTarget asks the saved target whether it can take apps, and returns a sentence of what was found.
+	TestDeployTarget(ctx context.Context, u model.User, team int64) (string, error)
+}

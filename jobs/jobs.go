@@ -4,6 +4,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,9 @@ func NewClient(redisURL string) (*Client, error) {
 	return &Client{asynq.NewClient(opt)}, nil
 }
 
+// queueOf is the queue of a kind of job. A kind that has none of its own is a turn of an author.
+var queueOf = map[string]string{"deploy": QueueDeployment}
+
 // Enqueue wakes up a worker for a job row. The task's id is the row's id with the number of attempts so
 // far: the same wake-up twice is one task, and a job whose worker was killed gets a new task at once, not
 // when Redis notices after a minute that the old one is orphaned.
@@ -52,7 +56,7 @@ func (c *Client) Enqueue(ctx context.Context, kind string, jobID int64, attempts
 		return err
 	}
 	_, err = c.asynq.EnqueueContext(ctx, asynq.NewTask(kind, body),
-		asynq.Queue(QueueGeneration), asynq.TaskID(fmt.Sprintf("%d.%d", jobID, attempts)),
+		asynq.Queue(cmp.Or(queueOf[kind], QueueGeneration)), asynq.TaskID(fmt.Sprintf("%d.%d", jobID, attempts)),
 		asynq.MaxRetry(0), // the row decides about another attempt
 		asynq.Timeout(45*time.Minute))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
@@ -79,8 +83,8 @@ type Server struct {
 	stop  context.CancelFunc
 }
 
-// StartServer begins to run jobs, at most concurrency at once. kind is the kind of job that run does.
-func StartServer(redisURL string, concurrency int, kind string, run Runner, log *slog.Logger) (*Server, error) {
+// StartServer begins to run jobs, at most concurrency at once. runners are by the kind of job that they do.
+func StartServer(redisURL string, concurrency int, runners map[string]Runner, log *slog.Logger) (*Server, error) {
 	opt, err := asynq.ParseRedisURI(redisURL)
 	if err != nil {
 		return nil, fmt.Errorf("read REDIS_URL: %w", err)
@@ -93,7 +97,19 @@ func StartServer(redisURL string, concurrency int, kind string, run Runner, log 
 	})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	mux := asynq.NewServeMux()
-	mux.HandleFunc(kind, func(ctx context.Context, t *asynq.Task) error {
+	for kind, run := range runners {
+		mux.HandleFunc(kind, s.handler(run))
+	}
+	if err := s.asynq.Start(mux); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("start jobs: %w", err)
+	}
+	return s, nil
+}
+
+// handler runs the job that a task names.
+func (s *Server) handler(run Runner) asynq.HandlerFunc {
+	return func(ctx context.Context, t *asynq.Task) error {
 		var p payload
 		if err := json.Unmarshal(t.Payload(), &p); err != nil {
 			return fmt.Errorf("read payload of %s: %w: %w", t.Type(), err, asynq.SkipRetry)
@@ -102,12 +118,7 @@ func StartServer(redisURL string, concurrency int, kind string, run Runner, log 
 		defer cancel()
 		defer context.AfterFunc(s.ctx, cancel)() // stopping the server gives the job back at once
 		return run.Run(ctx, p.JobID)
-	})
-	if err := s.asynq.Start(mux); err != nil {
-		s.stop()
-		return nil, fmt.Errorf("start jobs: %w", err)
 	}
-	return s, nil
 }
 
 // Stop gives running jobs back and waits for them, at most 8 seconds.

@@ -56,7 +56,7 @@ func onBoth(t *testing.T, test func(t *testing.T, c *jobs.Client, start func(w *
 			}
 			defer c.Close()
 			test(t, c, func(w *worker) *jobs.Server {
-				s, err := jobs.StartServer(url, 4, kind, w, slog.New(slog.DiscardHandler))
+				s, err := jobs.StartServer(url, 4, map[string]jobs.Runner{kind: w}, slog.New(slog.DiscardHandler))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -4,9 +4,9 @@ package static
 
 const (
 	// AppCSS is the style of every page.
-	AppCSS = Prefix + "app-217f33eb0a0b.css"
+	AppCSS = Prefix + "app-3cf23f747a10.css"
 	// AppJS is htmx and our own script.
-	AppJS = Prefix + "app-e6ad773c301d.js"
+	AppJS = Prefix + "app-70cd44e0c6e2.js"
 	// FaviconSVG is the sign in the browser's tab.
 	FaviconSVG = Prefix + "favicon-4345c08f8b41.svg"
 	// ThemeJS sets the chosen theme before the first paint.

@@ -6,7 +6,6 @@ import (
 
 	appdata "overskill/internal/appdata/local"
 	"overskill/internal/builder"
-	site "overskill/internal/deploy/local"
 	"overskill/internal/fault"
 	"overskill/internal/llm"
 	"overskill/internal/model"
@@ -15,21 +14,6 @@ import (
 	"overskill/internal/toolchain"
 	"overskill/templates"
 )
-
-// releases shows the store to the local site.
-type releases struct{ store *store.Store }
-
-func (r releases) Current(ctx context.Context, slug string, env model.Environment) (site.Release, error) {
-	return release(r.store.CurrentRelease(ctx, slug, env))
-}
-
-func (r releases) ByVersion(ctx context.Context, slug string, versionID int64) (site.Release, error) {
-	return release(r.store.CandidateRelease(ctx, slug, versionID))
-}
-
-func release(r store.Released, err error) (site.Release, error) {
-	return site.Release{AppID: r.AppID, VersionID: r.VersionID, Slug: r.Slug, Version: r.Number, Hash: r.ContentHash}, err
-}
 
 // appData shows the local data service to the builder.
 type appData struct{ server *appdata.Server }

@@ -55,7 +55,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		seen[line] = true
 	}
 	old, v := again.green(app.Slug)
-	if status, _ := fetch(t, old.PreviewURL); status != http.StatusOK || v.Number != "1.0.0" {
+	if status, _ := again.visit(old.Slug, "/"); status != http.StatusOK || v.Number != "1.0.0" {
 		t.Errorf("the first app answers %d", status)
 	}
 	again.stopNow()
@@ -155,7 +155,7 @@ func TestBadInput(t *testing.T) {
 
 	app := p.create(`<script>alert(1)</script> recipes called "Robert'); DROP TABLE apps;--"`)
 	app, _ = p.green(app.Slug)
-	if _, body := fetch(t, app.PreviewURL); strings.Contains(body, "<script>alert(1)") {
+	if _, body := p.visit(app.Slug, "/"); strings.Contains(body, "<script>alert(1)") {
 		t.Errorf("the prompt's HTML is in the page: %s", body)
 	}
 
@@ -237,7 +237,7 @@ func TestStopAndTheNextTurn(t *testing.T) {
 	p.token = p.person("founder@example.com")
 	app := p.create("reading list")
 	app, _ = p.green(app.Slug)
-	_, before := fetch(t, app.PreviewURL+"_deployment")
+	_, before := p.visit(app.Slug, "/_deployment")
 
 	if status := p.api("POST", "/apps/"+app.Slug+"/messages", map[string]string{"content": "Make the primary color green"}, nil); status/100 != 2 {
 		t.Fatalf("message: status %d", status)
@@ -249,7 +249,7 @@ func TestStopAndTheNextTurn(t *testing.T) {
 		t.Fatalf("stop: status %d", status)
 	}
 	if _, v := p.settled(app.Slug); v.Status == "stopped" {
-		if _, now := fetch(t, app.PreviewURL+"_deployment"); now != before {
+		if _, now := p.visit(app.Slug, "/_deployment"); now != before {
 			t.Errorf("a stopped turn changed what is live: %s, then %s", before, now)
 		}
 	} else if v.Status != "green" { // it may have been quicker than the stop
@@ -294,7 +294,7 @@ func TestServersOfYourOwn(t *testing.T) {
 	worker := launchAs(t, "worker", port, dir, env...)
 	worker.ready()
 	app, _ = web.green(app.Slug)
-	if status, _ := fetch(t, app.PreviewURL); status != http.StatusOK {
+	if status, _ := web.visit(app.Slug, "/"); status != http.StatusOK {
 		t.Errorf("the preview answers %d", status)
 	}
 	if out, err := exec.Command("pgrep", "-f", dir+"/postgres").CombinedOutput(); err == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"overskill/internal/deploy/access"
 )
 
 // binary builds the real program once per test process.
@@ -347,10 +350,39 @@ func (p *program) file(slug, path string) string {
 	return string(b)
 }
 
-// fetch gets a URL of an app and returns status and body.
-func fetch(t testing.TB, url string) (int, string) {
+// link is an address that opens the app's preview, which is private.
+func (p *program) link(slug string) string {
+	p.t.Helper()
+	var out struct{ URL string }
+	if status := p.api("POST", "/apps/"+slug+"/preview-link", map[string]any{"ttl_seconds": 3600}, &out); status/100 != 2 {
+		p.t.Fatalf("preview-link: status %d", status)
+	}
+	return out.URL
+}
+
+// visit gets a path of an app's preview, as somebody who may.
+func (p *program) visit(slug, path string) (int, string) {
+	p.t.Helper()
+	u, err := url.Parse(p.link(slug))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	token := u.Query().Get(access.Param)
+	u.Path, u.RawQuery = path, ""
+	return fetch(p.t, u.String(), access.Header, token)
+}
+
+// fetch gets a URL of an app and returns status and body. header holds names and values.
+func fetch(t testing.TB, url string, header ...string) (int, string) {
 	t.Helper()
-	res, err := anyHost.Get(url)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := anyHost.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -268,7 +268,7 @@ func TestFromErrorToAnHonestStop(t *testing.T) {
 			if now.Version != first.Number {
 				t.Errorf("the app shows version %s, the last green one is %s", now.Version, first.Number)
 			}
-			if status, body := fetch(t, now.PreviewURL); status != 200 || !strings.Contains(body, "<div id=\"root\">") {
+			if status, body := p.visit(now.Slug, "/"); status != 200 || !strings.Contains(body, "<div id=\"root\">") {
 				t.Errorf("the preview answers %d", status)
 			}
 		})

@@ -70,10 +70,10 @@ func TestV4System(t *testing.T) {
 		if app.PreviewURL == "" || app.DeploymentStatus != "deployed" {
 			t.Fatalf("preview_url %q, deployment_status %q", app.PreviewURL, app.DeploymentStatus)
 		}
-		if status, body := fetch(t, app.PreviewURL+"_health"); status != http.StatusOK {
+		if status, body := p.visit(app.Slug, "/_health"); status != http.StatusOK {
 			t.Errorf("/_health: %d %s", status, body)
 		}
-		status, body := fetch(t, app.PreviewURL+"_deployment")
+		status, body := p.visit(app.Slug, "/_deployment")
 		var d struct {
 			Version     string `json:"version"`
 			ContentHash string `json:"content_hash"`
@@ -82,7 +82,7 @@ func TestV4System(t *testing.T) {
 			t.Errorf("/_deployment: %d %s (%v)", status, body, err)
 		}
 	})
-	phase(t, "7 functional", func(t *testing.T) { useInBrowser(t, app.PreviewURL) })
+	phase(t, "7 functional", func(t *testing.T) { useInBrowser(t, app.PreviewURL, p.link(app.Slug)) })
 	phase(t, "8 metrics", func(t *testing.T) {
 		if version.TokensIn < 0 || version.TokensOut < 0 || version.CostCents == nil || *version.CostCents < 0 {
 			t.Errorf("tokens %d in, %d out, cost %v", version.TokensIn, version.TokensOut, version.CostCents)
@@ -160,8 +160,8 @@ func until(expression string) chromedp.Action[chromedp.Void] {
 }
 
 // useInBrowser does what a first visitor does: signs up, adds a row, reloads, and finds it there. It knows
-// only what every generated app has: forms with labels, a menu, and a button that adds.
-func useInBrowser(t *testing.T, url string) {
+// only what every generated app has: forms with labels, a menu, and a button that adds. link lets it in.
+func useInBrowser(t *testing.T, url, link string) {
 	t.Helper()
 	b := openTab(t)
 	url = strings.TrimSuffix(url, "/")
@@ -169,6 +169,7 @@ func useInBrowser(t *testing.T, url string) {
 	const adds = `[...document.querySelectorAll("main a, main button")].find((b) => /^(add|new)\b/i.test(b.textContent.trim()))`
 
 	b.do("sign up",
+		chromedp.Navigate(link), // a private preview lets in whoever has one
 		chromedp.Navigate(url+"/signup"),
 		until(`document.querySelector("input[type=email]") !== null`),
 		chromedp.SendKeys("input[type=email]", fmt.Sprintf("visitor%d@example.com", time.Now().UnixNano())),
@@ -176,17 +177,17 @@ func useInBrowser(t *testing.T, url string) {
 		chromedp.Click("button[type=submit]"),
 		until(`document.querySelector('nav[aria-label="Main"]') !== null`),
 	)
-	link, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](
+	list, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](
 		`[...document.querySelectorAll('nav[aria-label="Main"] a')].map((a) => a.getAttribute("href")).find((h) => h !== "/")`))
 	if err != nil {
 		t.Fatalf("find a list in the menu: %v", err)
 	}
-	b.do("open the form", chromedp.Navigate(url+link), until(adds+" !== undefined"), js(adds+".click()"),
+	b.do("open the form", chromedp.Navigate(url+list), until(adds+" !== undefined"), js(adds+".click()"),
 		until(`document.querySelector("form input[name], form textarea[name]") !== null`))
 	b.do("fill the form in and save", js(fmt.Sprintf(fillForm, title)),
 		js(`document.querySelector('form button[type="submit"]').click()`),
 		until(`document.body.innerText.includes("`+title+`")`))
-	b.do("open the list", chromedp.Navigate(url+link), until(`document.querySelector("main h1") !== null`))
+	b.do("open the list", chromedp.Navigate(url+list), until(`document.querySelector("main h1") !== null`))
 	b.do("reload the list", js(`document.querySelector("main").remove()`), chromedp.Reload(),
 		until(`Boolean(document.querySelector("main")?.innerText.includes("`+title+`"))`))
 }
@@ -238,7 +239,7 @@ func TestEveryPromptGetsItsOwnGreenApp(t *testing.T) {
 				}
 			}
 			schemas[c.ID] = types
-			if status, body := fetch(t, app.PreviewURL); status != http.StatusOK || !strings.Contains(body, `id="root"`) {
+			if status, body := p.visit(app.Slug, "/"); status != http.StatusOK || !strings.Contains(body, `id="root"`) {
 				t.Errorf("the preview answers %d", status)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,6 +21,8 @@ import (
 	"overskill/internal/builder"
 	site "overskill/internal/deploy/local"
 	"overskill/internal/deploy/smoke"
+	"overskill/internal/deploy/target"
+	"overskill/internal/deploy/workerd"
 	"overskill/internal/fault"
 	"overskill/internal/filetree"
 	"overskill/internal/llm/composer"
@@ -28,6 +31,7 @@ import (
 	"overskill/internal/platform/events"
 	"overskill/internal/platform/secret"
 	"overskill/internal/platform/store"
+	"overskill/internal/release"
 	"overskill/internal/team/account"
 	"overskill/internal/team/ledger"
 	"overskill/internal/team/providers"
@@ -141,6 +145,7 @@ type program struct {
 	accounts *account.Service
 	service  *builder.Service
 	runner   *builder.Runner
+	releases *release.Service
 	ledger   *ledger.Ledger
 	models   *providers.Providers
 	bus      *events.Bus
@@ -187,8 +192,33 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 	}
 	undo.add(func() { _ = p.queue.Close() })
 
+	runtime, err := openWorkerd(c, tools, log)
+	if err != nil {
+		return nil, err
+	}
+	undo.add(func() { _ = runtime.Close() })
+	addresses := p.addresses(c)
+	workers, err := workerd.NewTarget(runtime, workerd.TargetConfig{
+		Store: placed{p.store}, Seal: key, Data: func(s target.Site) http.Handler { return data.Handler(s.AppID) },
+		URL: func(s target.Site, deploymentID int64) string {
+			if deploymentID != 0 {
+				return addresses.Deployment(s.Slug, deploymentID)
+			}
+			return addresses.Public(s.Slug, s.Environment)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	code := &functions{
+		run: runtime, data: data.Handler, recent: map[string]binding{},
+		bindings: func(ctx context.Context, appID int64, env model.Environment) (map[string]string, map[string]string, error) {
+			return p.releases.Bindings(ctx, appID, env)
+		},
+	}
 	p.site, err = site.New(site.Config{
-		Dir: filepath.Join(c.dataDir, "deployments"), Store: releases{p.store}, API: data.Handler, BaseDomain: c.baseDomain, Log: log,
+		Dir: filepath.Join(c.dataDir, "deployments"), Store: releases{p.store, key, workers}, API: data.Handler, Functions: code.handler,
+		BaseDomain: c.baseDomain, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -215,22 +245,62 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 	if err := p.models.Validate(ctx); err != nil {
 		return nil, err
 	}
+	p.releases = p.newReleases(c, key, data, check, workers, runtime, addresses, log)
 	p.service = builder.NewService(builder.ServiceConfig{
 		Store: p.store, Queue: p.queue, Bus: p.bus, Log: log, PreviewURL: p.previewURL(c),
-		Cleanup: func(ctx context.Context, app model.App) error { return data.Drop(ctx, app.ID) },
+		Cleanup: func(ctx context.Context, app model.App) error {
+			return errors.Join(p.releases.Forget(ctx, app), data.Drop(ctx, app.ID))
+		},
 	})
 	p.runner = builder.NewRunner(builder.RunnerConfig{
 		Store: p.store, Bus: p.bus, Log: log, Tools: tools, Packages: tools, Data: appData{data}, Site: p.site, Verifier: check,
 		Foundation: foundation{}, Fill: fill,
-		AnonKey: func(appID int64) (string, error) {
-			keys, err := data.Keys(appID)
-			return keys.Anon, err
+		BuildEnv: func(ctx context.Context, appID int64) (map[string]string, error) {
+			return p.releases.Build(ctx, appID, model.Preview)
+		},
+		CheckAccess: func(ctx context.Context, appID int64, address string) (string, error) {
+			return p.releases.CheckAccess(ctx, appID, model.Preview, address)
 		},
 		Models: p.models.Model, Accounts: accounts{p.ledger, p.store, int64(c.turnBudget)},
 		PreviewURL:   p.previewURL(c),
 		CandidateURL: p.candidateURL(c),
 	})
 	return p, nil
+}
+
+// newReleases assembles what publishes.
+func (p *program) newReleases(c config, key secret.Key, data *appdata.Server, check *smoke.Checker, workers *workerd.Target, runtime *workerd.Runtime, addresses release.Addresses, log *slog.Logger) *release.Service {
+	accounts := &cloudflareAccounts{
+		redis: p.redis, api: c.cloudflareAPI, s3: c.cloudflareS3, log: log, known: map[cloudflareKey]target.Target{},
+		dataOrigin: func(slug string) string {
+			if c.publicURL == "" || c.baseDomain == "localhost" {
+				return "" // nobody outside reaches this server
+			}
+			return strings.TrimSuffix(addresses.Public(slug, model.Production), "/")
+		},
+	}
+	return release.New(release.Config{
+		Store: p.store, Key: key, Queue: p.queue, Tools: p.tools, Verifier: check, Addresses: addresses, Resolver: net.DefaultResolver, Log: log,
+		Keys: func(appID int64) (anon, service string, err error) {
+			keys, err := data.Keys(appID)
+			return keys.Anon, keys.Service, err
+		},
+		Places: release.Places{
+			Local: release.NewLocal(localSite{p.site, runtime}, addresses), Workerd: workers,
+			Cloudflare: accounts.target, Permissions: cloudflarePermissions(),
+		},
+	})
+}
+
+// addresses are where apps are.
+func (p *program) addresses(c config) release.Addresses {
+	return release.Addresses{
+		Public: func(slug string, env model.Environment) string { return p.withHost(site.Host(slug, env, c.baseDomain)) },
+		Deployment: func(slug string, deploymentID int64) string {
+			return p.withHost(site.DeploymentHost(slug, deploymentID, c.baseDomain))
+		},
+		Host: func(slug string) string { return site.Host(slug, model.Production, c.baseDomain) },
+	}
 }
 
 // baseURL is where people find the builder: "localhost" rather than 127.0.0.1, for the apps live below it.
@@ -280,7 +350,7 @@ func dialAddress(c config, listener net.Listener) string {
 }
 
 func (p *program) startWorker(ctx context.Context, c config, redisURL string, log *slog.Logger, undo *closers) error {
-	server, err := jobs.StartServer(redisURL, c.concurrency, builder.JobKind, p.runner, log)
+	server, err := jobs.StartServer(redisURL, c.concurrency, map[string]jobs.Runner{builder.JobKind: p.runner, release.JobKind: release.NewRunner(p.releases)}, log)
 	if err != nil {
 		return err
 	}
@@ -299,7 +369,7 @@ func (p *program) startWorker(ctx context.Context, c config, redisURL string, lo
 // startWeb serves HTTP and returns what stops it. Open event streams end with the context.
 func startWeb(ctx context.Context, p *program, listener net.Listener, log *slog.Logger, cancel context.CancelCauseFunc) func() {
 	h := handlers.New(handlers.Deps{
-		Accounts: p.accounts, Builder: p.service, Models: models{p.models, p.store}, Apps: p.site, AppHost: p.site.Holds, Log: log,
+		Accounts: p.accounts, Builder: p.service, Models: models{p.models, p.store}, Releases: p.releases, Apps: p.site, AppHost: p.site.Holds, Log: log,
 		BaseURL: func(*http.Request) string { return p.baseURL },
 		Ready: func(ctx context.Context) error {
 			return errors.Join(p.store.Ping(ctx), p.redis.Ping(ctx).Err())

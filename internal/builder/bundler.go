@@ -21,15 +21,20 @@ import (
 // bundler is the pipeline's Bundler: the toolchain's dist, planned for the deployment.
 type bundler struct {
 	tools *toolchain.Toolchain
-	keys  func(appID int64) (anon string, err error)
+	// env is what an app's preview is built with.
+	env func(ctx context.Context, appID int64) (map[string]string, error)
 }
 
 func (b bundler) Bundle(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) (pipeline.Bundle, error) {
-	input, err := b.input(s, r)
+	input, err := b.input(ctx, s, r)
 	if err != nil {
 		return pipeline.Bundle{}, err
 	}
 	dist, err := b.tools.Build(ctx, input)
+	var server toolchain.Server
+	if err == nil {
+		server, err = b.tools.BuildServer(ctx, input)
+	}
 	var problems *toolchain.ProblemsError
 	if errors.As(err, &problems) {
 		return pipeline.Bundle{}, r.Diagnostics(problems.Diagnostics)
@@ -37,11 +42,12 @@ func (b bundler) Bundle(ctx context.Context, s *pipeline.State, r *pipeline.Repo
 	if err != nil {
 		return pipeline.Bundle{}, err
 	}
-	if err := r.Diagnostics(dist.Warnings); err != nil {
+	if err := r.Diagnostics(append(dist.Warnings, server.Warnings...)); err != nil {
 		return pipeline.Bundle{}, err
 	}
 	p, err := plan.Make(dist.Files, dist.Entry, plan.Options{
 		AppID: s.App.ID, VersionID: s.Version.ID, Slug: s.App.Slug, VersionNumber: s.Version.Number, Environment: string(model.Preview),
+		Server: server.Code,
 	})
 	var big *plan.TooBigError
 	if errors.As(err, &big) {
@@ -57,18 +63,9 @@ func (b bundler) Bundle(ctx context.Context, s *pipeline.State, r *pipeline.Repo
 	return pipeline.Bundle{Hash: p.Hash, Bytes: p.WorkerBytes, Assets: p.Hashes(), Payload: p}, nil
 }
 
-func (b bundler) input(s *pipeline.State, r *pipeline.Reporter) (toolchain.BuildInput, error) {
-	anon, err := b.keys(s.App.ID)
-	return toolchain.BuildInput{
-		Tree: s.Tree, Mode: toolchain.Production, Progress: r.Progress,
-		Env: map[string]string{
-			"VITE_APP_ID": strconv.FormatInt(s.App.ID, 10),
-			// The app's data is served at the app's own address: relative, so that the same bundle runs
-			// wherever it is deployed.
-			"VITE_SUPABASE_URL":      "/",
-			"VITE_SUPABASE_ANON_KEY": anon,
-		},
-	}, err
+func (b bundler) input(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) (toolchain.BuildInput, error) {
+	env, err := b.env(ctx, s.App.ID)
+	return toolchain.BuildInput{Tree: s.Tree, Mode: toolchain.Production, Progress: r.Progress, Env: env}, err
 }
 
 // locate says in terms of the source what a browser said in terms of the bundle. What cannot be located stays as it is.
@@ -76,7 +73,7 @@ func (b bundler) locate(ctx context.Context, s *pipeline.State, r *pipeline.Repo
 	if !slices.ContainsFunc(found, func(d model.Diagnostic) bool { return d.Class == "runtime" && !d.Warning }) {
 		return found
 	}
-	input, err := b.input(s, r)
+	input, err := b.input(ctx, s, r)
 	if err != nil {
 		return found
 	}

@@ -18,10 +18,6 @@ import (
 )
 
 const (
-	// lease is how long a job stays taken without a sign of life from whoever runs it.
-	lease = 15 * time.Second
-	// renewEvery leaves room for a slow moment before the lease runs out.
-	renewEvery = 3 * time.Second
 	// maxAttempts bounds how often a job that takes its worker down is tried again.
 	maxAttempts = 4
 	// turnTimeout ends a turn that hangs somewhere.
@@ -51,7 +47,7 @@ type partsFor func(m llm.Model, c Charge, rec *recorder) pipeline.Parts
 // that could not be recorded, or when ctx ended; the job is then open again for the next worker. A job that
 // is not to be had (done, or somebody else's) is nil at once.
 func (r *Runner) Run(ctx context.Context, jobID int64) error {
-	job, ok, err := r.store.ClaimJob(ctx, jobID, lease)
+	job, ok, err := r.store.ClaimJob(ctx, jobID, store.Lease)
 	if err != nil || !ok {
 		return err
 	}
@@ -199,24 +195,11 @@ func (r *Runner) giveBack(ctx context.Context, job model.Job) error {
 
 // keepLease renews the lease until ctx ends, and ends the turn when a person asked to or the lease is lost.
 func (r *Runner) keepLease(ctx context.Context, job model.Job, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(renewEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		stop, held, err := r.store.RenewJob(ctx, job, lease)
-		switch {
-		case err != nil:
-			r.log.WarnContext(ctx, "lease not renewed", "job_id", job.ID, "error", err)
-		case !held:
-			cancel(errLost)
-		case stop:
-			cancel(pipeline.ErrStopped)
-		}
-	}
+	r.store.KeepLease(ctx, job, store.Holder{
+		Stopped: func() { cancel(pipeline.ErrStopped) },
+		Lost:    func() { cancel(errLost) },
+		Failed:  func(err error) { r.log.WarnContext(ctx, "lease not renewed", "job_id", job.ID, "error", err) },
+	})
 }
 
 func (r *Runner) register(versionID int64, cancel context.CancelCauseFunc) {

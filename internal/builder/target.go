@@ -2,12 +2,14 @@ package builder
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 
 	"overskill/internal/builder/agent"
 	"overskill/internal/builder/pipeline"
 	"overskill/internal/deploy/plan"
+	"overskill/internal/deploy/routes"
 	"overskill/internal/deploy/smoke"
 	"overskill/internal/llm"
 	"overskill/internal/model"
@@ -34,6 +36,8 @@ type target struct {
 	bundler      bundler
 	fill         func(model.App, []byte) []byte
 	candidateURL func(slug string, versionID int64) string
+	// access is a token that opens a preview for the verifier, however private it is.
+	access func(ctx context.Context, appID int64, address string) (string, error)
 }
 
 // Deploy implements pipeline.Target. The migrations come first and only ever add: the version that is live
@@ -65,9 +69,22 @@ func (t target) Deploy(ctx context.Context, s *pipeline.State, r *pipeline.Repor
 
 // Verify implements pipeline.Target.
 func (t target) Verify(ctx context.Context, s *pipeline.State, r *pipeline.Reporter) ([]model.Diagnostic, error) {
-	url := t.candidateURL(s.App.Slug, s.Version.ID)
-	report, err := t.verifier.Verify(ctx, smoke.Target{URL: url, Version: s.Version.Number, Hash: s.Bundle.Hash, Assets: s.Bundle.Assets})
+	look := smoke.Target{
+		URL: t.candidateURL(s.App.Slug, s.Version.ID), Version: s.Version.Number, Hash: s.Bundle.Hash, Assets: s.Bundle.Assets, Routes: routes.Of(s.Tree),
+	}
+	before, number, err := t.baseline(ctx, s.Version.ParentID)
 	if err != nil {
+		return nil, err
+	}
+	look.Baseline = before
+	if look.Access, err = t.access(ctx, s.App.ID, look.URL); err != nil {
+		return nil, err
+	}
+	report, err := t.verifier.Verify(ctx, look)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.keep(ctx, s, r, report, before, number); err != nil {
 		return nil, err
 	}
 	if report.Notice != "" {
@@ -78,11 +95,6 @@ func (t target) Verify(ctx context.Context, s *pipeline.State, r *pipeline.Repor
 	}
 	for _, l := range report.Network {
 		r.Browser(logNetwork, l.Level, l.Text)
-	}
-	if len(report.Screenshot) > 0 {
-		if err := t.store.SaveScreenshot(ctx, s.Version.ID, report.Screenshot); err != nil {
-			return nil, err
-		}
 	}
 	if report.OK {
 		how := "Fetched back by hash"
@@ -97,6 +109,44 @@ func (t target) Verify(ctx context.Context, s *pipeline.State, r *pipeline.Repor
 		return t.bundler.locate(ctx, s, r, p, report.Problems), nil
 	}
 	return report.Problems, nil
+}
+
+// baseline is how the version before looked, and its number; nil when there was none or nobody looked.
+func (t target) baseline(ctx context.Context, versionID int64) (*smoke.Snapshot, string, error) {
+	if versionID == 0 {
+		return nil, "", nil
+	}
+	v, err := t.store.Version(ctx, versionID)
+	if err != nil {
+		return nil, "", err
+	}
+	var s smoke.Snapshot
+	if err := json.Unmarshal(v.Snapshot, &s); err != nil || len(s.Routes) == 0 {
+		return nil, "", nil // a version from before there were any
+	}
+	return &s, v.Number, nil
+}
+
+// keep records how the version looks, and says what else changed.
+func (t target) keep(ctx context.Context, s *pipeline.State, r *pipeline.Reporter, report smoke.Report, before *smoke.Snapshot, number string) error {
+	if len(report.Screenshot) > 0 {
+		if err := t.store.SaveScreenshot(ctx, s.Version.ID, report.Screenshot); err != nil {
+			return err
+		}
+	}
+	snapshot, err := json.Marshal(report.Snapshot)
+	if err != nil {
+		return fmt.Errorf("encode the look of the app: %w", err)
+	}
+	changes := model.Changes{Opened: len(report.Snapshot.Routes)}
+	if before != nil {
+		changes = smoke.Compare(*before, report.Snapshot)
+		changes.Against = number
+		for _, line := range changes.Sentences() {
+			r.Info("%s", line)
+		}
+	}
+	return t.store.SaveLook(ctx, s.Version.ID, report.ScreenshotNarrow, snapshot, changes)
 }
 
 // The logs of what the browser said, beside those of the stages.
@@ -118,8 +168,10 @@ type RunnerConfig struct {
 	Foundation pipeline.Foundation
 	// Fill puts an app's values in the place of {{APP_ID}} and the like.
 	Fill func(app model.App, content []byte) []byte
-	// AnonKey is the key that an app's browser code may hold.
-	AnonKey func(appID int64) (string, error)
+	// BuildEnv is what an app's preview is built with: import.meta.env.
+	BuildEnv func(ctx context.Context, appID int64) (map[string]string, error)
+	// CheckAccess is a token that opens an app's preview at an address, however private it is.
+	CheckAccess func(ctx context.Context, appID int64, address string) (string, error)
 	// Models chooses who writes an app.
 	Models func(ctx context.Context, app model.App) (llm.Model, error)
 	// Accounts keep account of what that costs.
@@ -132,7 +184,7 @@ type RunnerConfig struct {
 // NewRunner returns a Runner.
 func NewRunner(c RunnerConfig) *Runner {
 	r := &Runner{store: c.Store, bus: c.Bus, log: c.Log, model: c.Models, url: c.PreviewURL, running: map[int64]context.CancelCauseFunc{}}
-	bundles := bundler{tools: c.Tools, keys: c.AnonKey}
+	bundles := bundler{tools: c.Tools, env: c.BuildEnv}
 	r.parts = func(m llm.Model, charge Charge, rec *recorder) pipeline.Parts {
 		return pipeline.Parts{
 			Author: &author{
@@ -145,6 +197,7 @@ func NewRunner(c RunnerConfig) *Runner {
 			Checker:    checker{tools: c.Tools, data: c.Data, fill: c.Fill},
 			Target: target{
 				store: c.Store, site: c.Site, verifier: c.Verifier, data: c.Data, bundler: bundles, fill: c.Fill, candidateURL: c.CandidateURL,
+				access: c.CheckAccess,
 			},
 		}
 	}

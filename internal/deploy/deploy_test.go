@@ -42,6 +42,14 @@ func (r *releases) Current(ctx context.Context, slug string, env model.Environme
 	return r.ByVersion(ctx, slug, r.preview.Load())
 }
 
+func (r *releases) ByDeployment(context.Context, string, int64) (local.Release, error) {
+	return local.Release{}, fault.New(fault.NotFound, "It is not published.")
+}
+
+func (r *releases) Domain(context.Context, string) (local.Release, error) {
+	return local.Release{}, fault.New(fault.NotFound, "It has no domain.")
+}
+
 func bundle(script string) map[string][]byte {
 	return map[string][]byte{
 		"index.html":             []byte(`<!doctype html><title>Todo</title><link rel="icon" href="/favicon.svg"><script type="module" src="/assets/app-AB23CD45.js"></script><div id="root"></div>`),

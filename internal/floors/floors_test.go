@@ -40,7 +40,12 @@ var floor = map[string]int{
 	"internal/builder/edit":            30, // crafts: pure
 	"internal/builder/codesearch":      30,
 	"internal/builder/repair":          35, // uses edit's reading of code
+	"internal/deploy/target":           35, // the words that all targets speak
 	"internal/deploy/plan":             30,
+	"internal/deploy/gate":             35, // reads a build before it is published
+	"internal/deploy/routes":           30,
+	"internal/deploy/access":           25,
+	"internal/release":                 60, // publishing: people's uses of deploy, and its runner
 	"internal/llm/composer/compile":    30,
 	"internal/llm/composer/understand": 30,
 	"internal/builder/relevance":       30,
@@ -77,11 +82,13 @@ var only = map[string][]string{
 
 	"github.com/anthropics/anthropic-sdk-go": {"internal/llm/anthropic"},
 	"github.com/openai/openai-go":            {"internal/llm/openai"},
+	"github.com/cloudflare/cloudflare-go":    {"internal/deploy/cloudflare"},
+	"github.com/minio/minio-go":              {"internal/deploy/cloudflare"},
 }
 
 // pure crafts have no clock, no network, no database and no file system.
 var pure = []string{
-	"internal/filetree", "internal/builder/edit", "internal/builder/codesearch", "internal/deploy/plan",
+	"internal/filetree", "internal/builder/edit", "internal/builder/codesearch", "internal/deploy/plan", "internal/deploy/gate", "internal/deploy/routes",
 	"internal/llm/composer/understand", "internal/llm/composer/compile", "internal/llm/composer/spec", "internal/model", "internal/fault",
 	"internal/llm/catalog", "internal/builder/relevance",
 }

@@ -144,22 +144,26 @@ func (s VersionStatus) Ended() bool {
 type Version struct {
 	bun.BaseModel `bun:"table:app_versions,alias:v"`
 
-	ID             int64 `bun:",pk,autoincrement"`
-	AppID          int64
-	ParentID       int64 `bun:",nullzero"`
-	CreatedBy      int64
-	Number         string // 1.0.0, each turn bumps the patch
-	DisplayName    string // in words
-	Status         VersionStatus
-	Error          string // a sentence for the person; "" unless failed
-	ErrorClass     string
-	ContentHash    string // of the deployed plan; /_deployment answers it
-	BundleBytes    int64  // the Worker plan's size
-	ScreenshotHash string `bun:",nullzero"` // blob of the picture that verification took
-	AITokensInput  int64  `bun:"ai_tokens_input"`
-	AITokensOutput int64  `bun:"ai_tokens_output"`
-	AICostCents    int64  `bun:"ai_cost_cents"` // billable, rounded
-	AIModelUsed    string `bun:"ai_model_used"` // as answered
+	ID          int64 `bun:",pk,autoincrement"`
+	AppID       int64
+	ParentID    int64 `bun:",nullzero"`
+	CreatedBy   int64
+	Number      string // 1.0.0, each turn bumps the patch
+	DisplayName string // in words
+	Status      VersionStatus
+	Error       string // a sentence for the person; "" unless failed
+	ErrorClass  string
+	ContentHash string // of the deployed plan; /_deployment answers it
+	BundleBytes int64  // the Worker plan's size
+	// How it looked in a browser, and what that changed for visitors.
+	ScreenshotNarrowHash string          `bun:",nullzero"`
+	Snapshot             json.RawMessage `bun:"type:jsonb,nullzero,default:'{}'"` // see smoke.Snapshot
+	Changes              Changes         `bun:"type:jsonb"`
+	ScreenshotHash       string          `bun:",nullzero"` // blob of the picture that verification took
+	AITokensInput        int64           `bun:"ai_tokens_input"`
+	AITokensOutput       int64           `bun:"ai_tokens_output"`
+	AICostCents          int64           `bun:"ai_cost_cents"` // billable, rounded
+	AIModelUsed          string          `bun:"ai_model_used"` // as answered
 	// The sums of the version's rows in the ledger.
 	AICostMicros     int64     `bun:"ai_cost_micros"`     // billable, micro-USD
 	AIAbsorbedMicros int64     `bun:"ai_absorbed_micros"` // not billed: recovery, and replies that broke off
@@ -280,17 +284,19 @@ const (
 type Job struct {
 	bun.BaseModel `bun:"table:jobs,alias:j"`
 
-	ID         int64  `bun:",pk,autoincrement"`
-	Kind       string // the asynq task type
-	AppID      int64
-	VersionID  int64
-	Status     JobStatus
-	Attempts   int
-	StopAsked  bool      // a person asked to stop it
-	LeaseUntil time.Time `bun:",nullzero"` // who runs it renews this; past it, the job may be taken over
-	Error      string
-	CreatedAt  time.Time `bun:",nullzero,default:now()"`
-	UpdatedAt  time.Time `bun:",nullzero,default:now()"`
+	ID        int64  `bun:",pk,autoincrement"`
+	Kind      string // the asynq task type
+	AppID     int64
+	VersionID int64
+	// DeploymentID is the deployment that the job makes; 0 for a turn.
+	DeploymentID int64 `bun:",nullzero"`
+	Status       JobStatus
+	Attempts     int
+	StopAsked    bool      // a person asked to stop it
+	LeaseUntil   time.Time `bun:",nullzero"` // who runs it renews this; past it, the job may be taken over
+	Error        string
+	CreatedAt    time.Time `bun:",nullzero,default:now()"`
+	UpdatedAt    time.Time `bun:",nullzero,default:now()"`
 }
 
 // Environment is where a deployment goes.
@@ -301,21 +307,64 @@ const (
 	Production Environment = "production"
 )
 
+// DeploymentKind is why a deployment was made.
+type DeploymentKind string
+
+const (
+	KindPreview  DeploymentKind = "preview"
+	KindPublish  DeploymentKind = "publish"
+	KindRollback DeploymentKind = "rollback" // back to a version that was live before
+	KindSettings DeploymentKind = "settings" // the same version with other variables or secrets
+)
+
 // Deployment is one attempt to put a version on a URL.
 type Deployment struct {
 	bun.BaseModel `bun:"table:deployments,alias:d"`
 
-	ID          int64 `bun:",pk,autoincrement"`
-	AppID       int64
-	VersionID   int64
-	Environment Environment
-	Status      DeploymentStatus
-	URL         string
-	ContentHash string
-	SizeBytes   int64
-	Error       string
-	CreatedAt   time.Time `bun:",nullzero,default:now()"`
-	EndedAt     time.Time `bun:",nullzero"`
+	ID           int64 `bun:",pk,autoincrement"`
+	AppID        int64
+	VersionID    int64
+	Environment  Environment
+	Status       DeploymentStatus
+	Kind         DeploymentKind
+	Target       TargetKind
+	Stage        string // how far it is: check, build, deploy, verify, promote; "" before it began
+	URL          string // the public address
+	CandidateURL string // where exactly this deployment answers, whether or not it is live
+	PlacedID     string // the target's own name for what it holds
+	UserID       int64  `bun:",nullzero"` // who asked for it
+	ContentHash  string
+	SizeBytes    int64 // of all files
+	WorkerBytes  int64 // of the Worker
+	SentBytes    int64 // that had to be uploaded
+	Error        string
+	Findings     []Finding       `bun:"type:jsonb"` // of the gate
+	Changes      Changes         `bun:"type:jsonb"`
+	Snapshot     json.RawMessage `bun:"type:jsonb"` // how its pages looked; see smoke.Snapshot
+	Log          []DeployLine    `bun:"type:jsonb"`
+	CreatedAt    time.Time       `bun:",nullzero,default:now()"`
+	StartedAt    time.Time       `bun:",nullzero"`
+	PromotedAt   time.Time       `bun:",nullzero"`
+	EndedAt      time.Time       `bun:",nullzero"`
+
+	ScreenshotHash       string `bun:",nullzero"`
+	ScreenshotNarrowHash string `bun:",nullzero"`
+
+	// Of the version and the person, filled where a list is read for people.
+	Number    string `bun:",scanonly"` // of the version, such as 1.0.4
+	UserEmail string `bun:",scanonly"`
+}
+
+// Ended reports whether nothing more will happen to the deployment by itself.
+func (d Deployment) Ended() bool {
+	return d.Status != DeployPending && d.Status != DeployBuilding && d.Status != DeployDeploying
+}
+
+// DeployLine is one line of a deployment's log.
+type DeployLine struct {
+	At    time.Time `json:"at"`
+	Level LogLevel  `json:"level"`
+	Text  string    `json:"text"`
 }
 
 // Event is something that happened to an app, in the order in which it happened: within an app a larger

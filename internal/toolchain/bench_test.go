@@ -75,3 +75,25 @@ func BenchmarkTypecheck(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBuildServer bundles the tests' server code: four routes and zod. Packages are warm.
+func BenchmarkBuildServer(b *testing.B) {
+	tc, tree := open(b), withServer(b, serverFiles)
+	b.Logf("%d bytes", len(buildServer(b, tc, tree, Production).Code))
+	for b.Loop() {
+		buildServer(b, tc, tree, Production)
+	}
+}
+
+// BenchmarkTypecheckServer is BenchmarkTypecheck for an app with server code: two projects.
+func BenchmarkTypecheckServer(b *testing.B) {
+	tc, tree := open(b), withServer(b, serverFiles)
+	if _, err := tc.Install(b.Context(), tree, nil); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if found, err := tc.Typecheck(b.Context(), tree, nil); err != nil || len(found) > 0 {
+			b.Fatal(found, err)
+		}
+	}
+}

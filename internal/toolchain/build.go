@@ -132,7 +132,8 @@ func (s styles) Compile(ctx context.Context, sheet string) ([]byte, bool, error)
 	return out, true, err
 }
 
-// Typecheck returns the problems that the app's own TypeScript finds; none means that all types are right. An
+// Typecheck returns the problems that the app's own TypeScript finds; none means that all types are right. Server code
+// is checked too, in a world without a page (server.go). An
 // app whose TypeScript has no native compiler (before version 7) gets one warning that says so.
 func (t *Toolchain) Typecheck(ctx context.Context, tree filetree.Tree, p Progress) ([]model.Diagnostic, error) {
 	dir, err := t.Install(ctx, tree, p)
@@ -140,7 +141,8 @@ func (t *Toolchain) Typecheck(ctx context.Context, tree filetree.Tree, p Progres
 		return nil, err
 	}
 	start := time.Now()
-	found, err := typecheck.Check(ctx, typecheck.Input{Dir: dir, Tree: tree, Projects: readTsconfig(tree).projects, Temp: t.temp})
+	projects := readTsconfig(tree).projects
+	found, err := typecheck.Check(ctx, typecheck.Input{Dir: dir, Tree: tree, Projects: projects, Temp: t.temp})
 	if errors.Is(err, typecheck.ErrNoCompiler) {
 		return []model.Diagnostic{{
 			Class: "type", File: manifestFile, Warning: true,
@@ -150,6 +152,13 @@ func (t *Toolchain) Typecheck(ctx context.Context, tree filetree.Tree, p Progres
 	}
 	if err != nil {
 		return nil, machinery(err, "check types")
+	}
+	if HasServer(tree) {
+		server, err := t.checkServer(ctx, dir, tree, projects)
+		if err != nil {
+			return nil, machinery(err, "check the types of the server code")
+		}
+		found = joinProblems(found, server)
 	}
 	p.info("Checked the types in %s: %d problems", round(time.Since(start)), len(found))
 	return found, nil

@@ -1,7 +1,8 @@
 // Package toolchain turns an app's files into a site that a browser can load, without Node.
 //
 // An app is a Vite project: package.json and package-lock.json name its packages, index.html is its entry,
-// src/ its code, Tailwind its styles. The four crafts live in the folders below and know nothing of each other:
+// src/ its code, Tailwind its styles. What must not run in a browser is in worker/, and becomes a module for Cloudflare's
+// runtime (server.go). The four crafts live in the folders below and know nothing of each other:
 //
 //   - npm/ resolves, downloads, verifies and lays out packages.
 //   - tailwind/ compiles stylesheets with the app's own version of Tailwind.

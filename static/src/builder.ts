@@ -118,11 +118,12 @@ function noteTurn(old: HTMLElement | null, next: HTMLElement) {
   const ended = !running(next) && (!old || running(old))
   const panel = document.querySelector<HTMLElement>("#panel")!
   const tab = panel.dataset.tab!
-  if (tab === "preview" || !(ended || (began && tab !== "settings"))) return
+  const forms = tab === "settings" || tab === "publish" // what somebody typed there is not thrown away
+  if (tab === "preview" || !(ended || (began && !forms))) return
   const path = new URL(location.href)
   path.searchParams.delete("v")
   // Nobody is torn away from an older version, or from a field or a file that they are at.
-  if (!("pinned" in panel.dataset) && !panel.contains(document.activeElement) && !(ended && tab === "settings")) {
+  if (!("pinned" in panel.dataset) && !panel.contains(document.activeElement) && !(ended && forms)) {
     void htmx.ajax("GET", path.pathname + path.search, { target: "#panel", swap: "outerHTML" })
     return
   }
@@ -159,15 +160,31 @@ function showPreview() {
   shown = live
   if (panel.dataset.tab !== "preview") return
   const frame = document.querySelector<HTMLIFrameElement>("#frame")
-  if (frame) frame.src = frame.src
+  if (frame) void lead(frame, frame.dataset.route!)
   // The first green version: the page has to know the frame's address, and only the server knows it.
   else if (live) htmx.ajax("GET", document.querySelector("#tab-preview")!.getAttribute("href")!, { target: "#panel", swap: "outerHTML" })
 }
 
 function reload() {
   const frame = document.querySelector<HTMLIFrameElement>("#frame")
-  if (frame) frame.src = frame.src
+  if (frame) void lead(frame, frame.dataset.route!)
 }
+
+/** lead shows a route in the frame, at an address that the server signs anew: the link of an old page may have ended */
+async function lead(frame: HTMLIFrameElement, route: string) {
+  frame.dataset.route = route
+  let to = new URL(route, frame.dataset.base).href
+  try {
+    const answer = await fetch(opener(frame, route), { headers: { "HX-Request": "true" } })
+    if (answer.status === 401) location.reload()
+    if (answer.ok) to = await answer.text()
+  } catch {
+    // Offline. What the frame was let into before may still be open.
+  }
+  if (frame.dataset.route === route) frame.src = to
+}
+
+const opener = (frame: HTMLIFrameElement, route: string) => `${frame.dataset.open}?route=${encodeURIComponent(route)}`
 
 /** go leads the preview to the route in the field, which stays on the app's origin */
 function go(event: Event) {
@@ -179,8 +196,8 @@ function go(event: Event) {
   const to = new URL(field.value.startsWith("/") ? field.value : `/${field.value}`, base)
   if (to.origin !== base.origin) return
   field.value = to.pathname + to.search + to.hash
-  frame.src = to.href
-  document.querySelector("#open-route")?.setAttribute("href", to.href)
+  void lead(frame, field.value)
+  document.querySelector("#open-route")?.setAttribute("href", opener(frame, field.value))
 }
 
 function post(form: HTMLFormElement, submitter?: HTMLElement | null): Promise<Response> {

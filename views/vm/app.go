@@ -68,7 +68,7 @@ func shotURL(slug, number string) string {
 type Builder struct {
 	Shell
 	App    model.App
-	Tab    string // preview, code, changes, logs, settings
+	Tab    string // preview, code, changes, logs, publish, settings
 	View   string // chat or work: which half a phone shows
 	Bar    VersionBar
 	Turns  []Turn // oldest first
@@ -84,6 +84,7 @@ type Builder struct {
 	Code     Code
 	Changes  Changes
 	Logs     Logs
+	Publish  Publish
 	Settings Settings
 }
 
@@ -152,10 +153,12 @@ func LiveBefore(versions []model.Version, id int64) string {
 type Preview struct {
 	Base  string // the live version's URL; "" before the first
 	Route string // what the route field holds
-	Frame string // Base with the route
+	Frame string // Base with the route; it may carry what opens a private app
+	Open  string // an address of the builder that leads to the same route of the app, however long the page was open
 }
 
-// NewPreview puts a route on a base URL. A route that leaves the app's origin is replaced by "/".
+// NewPreview puts a route on a base URL. A route that leaves the app's origin is replaced by "/". What the base has as
+// a query stays: it opens a private app.
 func NewPreview(base, route string) Preview {
 	if !strings.HasPrefix(route, "/") || strings.HasPrefix(route, "//") || strings.Contains(route, `\`) {
 		route = "/"
@@ -169,7 +172,13 @@ func NewPreview(base, route string) Preview {
 	if err != nil {
 		p.Route, r = "/", &url.URL{Path: "/"}
 	}
+	query := u.RawQuery
+	u.RawQuery = ""
+	p.Base = u.String()
 	u.Path, u.RawPath, u.RawQuery, u.Fragment = r.Path, r.RawPath, r.RawQuery, r.Fragment
+	if query != "" {
+		u.RawQuery = strings.Trim(r.RawQuery+"&"+query, "&")
+	}
 	p.Frame = u.String()
 	return p
 }

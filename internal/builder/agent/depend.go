@@ -99,7 +99,7 @@ func (s *session) packageProblem(name string) string {
 func (s *session) usesOf(name string) string {
 	res, err := codesearch.Search(s.tree, codesearch.Query{
 		Pattern: `(from|import|require)\b.*["']` + regexp.QuoteMeta(name) + `(/[^"']*)?["']`,
-		Include: []string{"src/**", "*.{ts,js,mjs,cjs}"}, CaseSensitive: true,
+		Include: []string{"src/**", "worker/**", "*.{ts,js,mjs,cjs}"}, CaseSensitive: true,
 	})
 	if err != nil || len(res.Matches) == 0 {
 		return ""

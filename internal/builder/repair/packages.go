@@ -21,7 +21,7 @@ var builtins = []string{
 func (p *project) packageProblems(src *source, imp importRef) []model.Diagnostic {
 	setting := !strings.Contains(src.path, "/") // vite.config.ts and its kind run on a developer's machine, not in the app
 	if strings.HasPrefix(imp.spec, "node:") || slices.Contains(builtins, imp.spec) && !p.declared[imp.spec] {
-		if setting {
+		if setting || isServerCode(src.path) { // what server code may import, its bundler says
 			return nil
 		}
 		return []model.Diagnostic{src.problem(imp.specAt, model.Diagnostic{

@@ -199,8 +199,11 @@ func leftoverProblems(tree filetree.Tree) []model.Diagnostic {
 
 // ours reports whether a file is written for this app, rather than being a setting or a document.
 func ours(path string) bool {
-	return path == "index.html" || strings.HasPrefix(path, "src/") || strings.HasPrefix(path, "supabase/migrations/")
+	return path == "index.html" || strings.HasPrefix(path, "src/") || isServerCode(path) || strings.HasPrefix(path, "supabase/migrations/")
 }
+
+// isServerCode reports whether a file runs on the server and never in a browser.
+func isServerCode(path string) bool { return strings.HasPrefix(path, "worker/") }
 
 func lineAt(content []byte, offset int) int { return 1 + bytes.Count(content[:offset], []byte("\n")) }
 

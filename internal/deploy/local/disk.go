@@ -30,6 +30,10 @@ type disk struct {
 // manifest is what must be known of a plan to serve it.
 type manifest struct {
 	Assets map[string]entry `json:"assets"` // by path
+	Rules  plan.Rules       `json:"rules,omitzero"`
+	Server string           `json:"server,omitempty"` // sha256 of the server code; "" without any
+
+	rules *plan.Matcher // of Rules; set by who reads the manifest
 }
 
 type entry struct {
@@ -40,7 +44,10 @@ type entry struct {
 }
 
 func manifestOf(p plan.Plan) *manifest {
-	m := &manifest{Assets: make(map[string]entry, len(p.Assets))}
+	m := &manifest{Assets: make(map[string]entry, len(p.Assets)), Rules: p.Rules}
+	if len(p.Server) > 0 {
+		m.Server = hashOf(p.Server)
+	}
 	for _, a := range p.Assets {
 		m.Assets[a.Path] = entry{Hash: a.Hash, Size: a.Size, ContentType: a.ContentType, CacheControl: a.CacheControl}
 	}
@@ -99,29 +106,36 @@ func (d *disk) lock(ctx context.Context, how int) (unlock func(), err error) {
 // parallelSyncs is how many files are made durable at once: a disk orders a few much better than one by one.
 const parallelSyncs = 8
 
-// putBlobs writes the assets that are not there yet. A file that is there but has another size is damaged and
+// blob is content under its hash.
+type blob struct {
+	name    string // for errors
+	hash    string
+	content []byte
+}
+
+// putBlobs writes the contents that are not there yet. A file that is there but has another size is damaged and
 // is written again.
-func (d *disk) putBlobs(ctx context.Context, assets []plan.Asset) error {
+func (d *disk) putBlobs(ctx context.Context, blobs []blob) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelSyncs)
 	todo := map[string]bool{}
-	for _, a := range assets {
-		if todo[a.Hash] {
+	for _, b := range blobs {
+		if todo[b.hash] {
 			continue
 		}
-		name := d.blobPath(a.Hash)
-		if st, err := os.Stat(name); err == nil && st.Size() == a.Size {
+		name := d.blobPath(b.hash)
+		if st, err := os.Stat(name); err == nil && st.Size() == int64(len(b.content)) {
 			continue
 		}
-		todo[a.Hash] = true
+		todo[b.hash] = true
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if sum := sha256.Sum256(a.Content); hex.EncodeToString(sum[:]) != a.Hash {
-				return fmt.Errorf("%s does not have the hash that its plan names", a.Path)
+			if hashOf(b.content) != b.hash {
+				return fmt.Errorf("%s does not have the hash that its plan names", b.name)
 			}
-			return d.writeFile(name, a.Content)
+			return d.writeFile(name, b.content)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -169,6 +183,9 @@ func (d *disk) manifest(hash string) (*manifest, int64, error) {
 	m := new(manifest)
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, 0, fmt.Errorf("manifest of plan %.12s: %w", hash, err)
+	}
+	if m.Server != "" && !isHash(m.Server) {
+		return nil, 0, fmt.Errorf("manifest of plan %.12s: the server code has no hash", hash)
 	}
 	for p, e := range m.Assets {
 		if !isHash(e.Hash) {
@@ -238,6 +255,7 @@ func (d *disk) sweep(ctx context.Context, keep map[string]bool, spare time.Time)
 		if err != nil { // without it, nobody knows which blobs are needed
 			return gone, err
 		}
+		named[m.Server] = true
 		for _, e := range m.Assets {
 			named[e.Hash] = true
 		}
@@ -290,5 +308,10 @@ func isDiskFull(err error) bool {
 }
 
 var hashShape = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func hashOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
 
 func isHash(s string) bool { return hashShape.MatchString(s) }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/andybalholm/brotli"
 	"github.com/google/go-cmp/cmp"
 
 	"overskill/internal/deploy/plan"
@@ -26,6 +27,8 @@ type memStore struct {
 	mu   sync.Mutex
 	live map[Address]Release
 	err  error
+
+	asked int // how often Domain was
 }
 
 func (s *memStore) get(a Address) (Release, error) {
@@ -49,6 +52,22 @@ func (s *memStore) ByVersion(_ context.Context, slug string, id int64) (Release,
 	return s.get(Address{Slug: slug, Environment: model.Preview, VersionID: id})
 }
 
+func (s *memStore) ByDeployment(_ context.Context, slug string, id int64) (Release, error) {
+	return s.get(Address{Slug: slug, Environment: model.Production, DeploymentID: id})
+}
+
+// Domain takes a name for a slug: www.todo.example is the domain of todo.
+func (s *memStore) Domain(_ context.Context, name string) (Release, error) {
+	s.mu.Lock()
+	s.asked++
+	s.mu.Unlock()
+	slug, ok := strings.CutPrefix(strings.TrimSuffix(name, ".example"), "www.")
+	if !ok {
+		slug = ""
+	}
+	return s.get(Address{Slug: slug, Environment: model.Production})
+}
+
 func (s *memStore) set(a Address, r Release) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,6 +78,7 @@ var (
 	preview    = Address{Slug: "todo", Environment: model.Preview}
 	published  = Address{Slug: "todo", Environment: model.Production}
 	oneVersion = Address{Slug: "todo", Environment: model.Preview, VersionID: 42}
+	deployed   = Address{Slug: "todo", Environment: model.Production, DeploymentID: 9}
 )
 
 var script = []byte(strings.Repeat("export const answer = 42;\n", 200))
@@ -83,12 +103,12 @@ func mustPlan(t testing.TB, dist map[string][]byte) plan.Plan {
 	return p
 }
 
-// newServer returns a Server with build live at all three addresses.
+// newServer returns a Server with build live at all addresses.
 func newServer(t testing.TB) (*Server, *memStore, plan.Plan) {
 	t.Helper()
 	p := mustPlan(t, build())
 	rel := Release{AppID: 7, VersionID: 42, Slug: "todo", Version: "1.0.3", Hash: p.Hash}
-	store := &memStore{live: map[Address]Release{preview: rel, published: rel, oneVersion: rel}}
+	store := &memStore{live: map[Address]Release{preview: rel, published: rel, oneVersion: rel, deployed: rel}}
 	s, err := New(Config{Dir: t.TempDir(), Store: store, API: func(id int64) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "api of %d: %s", id, r.URL.Path) })
 	}})
@@ -102,7 +122,11 @@ func newServer(t testing.TB) (*Server, *memStore, plan.Plan) {
 }
 
 func ask(s http.Handler, method, url string, header ...string) *http.Response {
-	r := httptest.NewRequest(method, url, nil)
+	return askWith(s, method, url, nil, header...)
+}
+
+func askWith(s http.Handler, method, url string, body io.Reader, header ...string) *http.Response {
+	r := httptest.NewRequest(method, url, body)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -136,30 +160,35 @@ func TestServe(t *testing.T) {
 			"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache",
 			"X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex", "Content-Security-Policy": "", "Vary": "Accept-Encoding",
 		}, "<div id=root>"},
-		"route":           {"GET", site + "/todos/4", []string{"Accept", page}, 200, nil, "<div id=root>"},
-		"route as data":   {"GET", site + "/todos/4", []string{"Accept", "application/json"}, 404, map[string]string{"Cache-Control": "no-store", "ETag": ""}, "Not found"},
-		"missing script":  {"GET", site + "/assets/gone.js", []string{"Accept", page}, 404, nil, "Not found"},
-		"hashed":          {"GET", site + "/assets/index-AB23CD45.js", nil, 200, map[string]string{"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": "public, max-age=31536000, immutable"}, "answer"},
-		"not hashed":      {"GET", site + "/assets/logo.svg", nil, 200, map[string]string{"Content-Type": "image/svg+xml", "Cache-Control": "no-cache"}, "<svg/>"},
-		"spaces":          {"GET", site + "/a%20b.txt", nil, 200, nil, "spaces"},
-		"folder":          {"GET", site + "/docs/", nil, 200, nil, "docs"},
-		"head":            {"HEAD", site + "/assets/big.png", nil, 200, map[string]string{"Content-Length": "70000"}, ""},
-		"post":            {"POST", site + "/", nil, 405, map[string]string{"Allow": "GET, HEAD"}, "only read"},
-		"above":           {"GET", site + "/../../plans/" + p.Hash + ".json", nil, 404, nil, "Not found"},
-		"above, escaped":  {"GET", site + "/%2e%2e%2f..%2flock", nil, 404, nil, ""},
-		"range":           {"GET", site + "/a%20b.txt", []string{"Range", "bytes=1-3", "Accept-Encoding", "gzip"}, 206, map[string]string{"Content-Range": "bytes 1-3/6", "Content-Encoding": ""}, "pac"},
-		"range at end":    {"GET", site + "/a%20b.txt", []string{"Range", "bytes=-2"}, 206, map[string]string{"Content-Range": "bytes 4-5/6"}, "es"},
-		"range too far":   {"GET", site + "/a%20b.txt", []string{"Range", "bytes=6-"}, 416, map[string]string{"Content-Range": "bytes */6"}, ""},
-		"published":       {"GET", "http://todo.localhost/", nil, 200, map[string]string{"X-Robots-Tag": "", "Content-Security-Policy": "frame-ancestors 'self'"}, "<div id=root>"},
-		"candidate":       {"GET", "http://v42--preview-todo.localhost:1/", nil, 200, map[string]string{"X-Robots-Tag": "noindex"}, "<div id=root>"},
-		"no candidate":    {"GET", "http://v43--preview-todo.localhost:1/", nil, 404, nil, "no app here"},
-		"api":             {"POST", site + "/rest/v1/todos", nil, 200, map[string]string{"Cache-Control": ""}, "api of 7: /rest/v1/todos"},
-		"auth":            {"POST", site + "/auth/v1/token", nil, 200, nil, "api of 7"},
-		"api, candidate":  {"GET", "http://v42--preview-todo.localhost/rest/v1/", nil, 200, nil, "api of 7"},
-		"other host":      {"GET", "http://localhost:8080/", []string{"Accept", page}, 404, map[string]string{"Content-Type": "text/html; charset=utf-8"}, "<h1>There is no app here"},
-		"not published":   {"GET", "http://other.localhost/", nil, 404, map[string]string{"Retry-After": ""}, "There is no app here"},
-		"not built":       {"GET", "http://preview-other.localhost/", []string{"Accept", page}, 503, map[string]string{"Retry-After": "5"}, `http-equiv="refresh" content="5"`},
-		"not built, data": {"GET", "http://preview-other.localhost/x.js", nil, 503, map[string]string{"Content-Type": "text/plain; charset=utf-8"}, "Not built yet"},
+		"route":            {"GET", site + "/todos/4", []string{"Accept", page}, 200, nil, "<div id=root>"},
+		"route as data":    {"GET", site + "/todos/4", []string{"Accept", "application/json"}, 404, map[string]string{"Cache-Control": "no-store", "ETag": ""}, "Not found"},
+		"missing script":   {"GET", site + "/assets/gone.js", []string{"Accept", page}, 404, nil, "Not found"},
+		"hashed":           {"GET", site + "/assets/index-AB23CD45.js", nil, 200, map[string]string{"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": "public, max-age=31536000, immutable"}, "answer"},
+		"not hashed":       {"GET", site + "/assets/logo.svg", nil, 200, map[string]string{"Content-Type": "image/svg+xml", "Cache-Control": "no-cache"}, "<svg/>"},
+		"spaces":           {"GET", site + "/a%20b.txt", nil, 200, nil, "spaces"},
+		"folder":           {"GET", site + "/docs/", nil, 200, nil, "docs"},
+		"head":             {"HEAD", site + "/assets/big.png", nil, 200, map[string]string{"Content-Length": "70000"}, ""},
+		"post":             {"POST", site + "/", nil, 405, map[string]string{"Allow": "GET, HEAD"}, "only read"},
+		"above":            {"GET", site + "/../../plans/" + p.Hash + ".json", nil, 404, nil, "Not found"},
+		"above, escaped":   {"GET", site + "/%2e%2e%2f..%2flock", nil, 404, nil, ""},
+		"range":            {"GET", site + "/a%20b.txt", []string{"Range", "bytes=1-3", "Accept-Encoding", "gzip"}, 206, map[string]string{"Content-Range": "bytes 1-3/6", "Content-Encoding": ""}, "pac"},
+		"range at end":     {"GET", site + "/a%20b.txt", []string{"Range", "bytes=-2"}, 206, map[string]string{"Content-Range": "bytes 4-5/6"}, "es"},
+		"range too far":    {"GET", site + "/a%20b.txt", []string{"Range", "bytes=6-"}, 416, map[string]string{"Content-Range": "bytes */6"}, ""},
+		"published":        {"GET", "http://todo.localhost/", nil, 200, map[string]string{"X-Robots-Tag": "", "Content-Security-Policy": "frame-ancestors 'self'"}, "<div id=root>"},
+		"candidate":        {"GET", "http://v42--preview-todo.localhost:1/", nil, 200, map[string]string{"X-Robots-Tag": "noindex"}, "<div id=root>"},
+		"no candidate":     {"GET", "http://v43--preview-todo.localhost:1/", nil, 404, nil, "no app here"},
+		"files of the app": {"PUT", site + "/storage/v1/object/a", nil, 200, nil, "api of 7: /storage/v1"},
+		"api":              {"POST", site + "/rest/v1/todos", nil, 200, map[string]string{"Cache-Control": ""}, "api of 7: /rest/v1/todos"},
+		"auth":             {"POST", site + "/auth/v1/token", nil, 200, nil, "api of 7"},
+		"api, candidate":   {"GET", "http://v42--preview-todo.localhost/rest/v1/", nil, 200, nil, "api of 7"},
+		"deployment":       {"GET", "http://d9--todo.localhost/", nil, 200, map[string]string{"X-Robots-Tag": "", "Content-Security-Policy": "frame-ancestors 'self'"}, "<div id=root>"},
+		"no deployment":    {"GET", "http://d8--todo.localhost/", []string{"Accept", page}, 404, nil, "no app here"},
+		"domain":           {"GET", "http://WWW.todo.example:8080/", nil, 200, map[string]string{"X-Robots-Tag": "", "Content-Security-Policy": "frame-ancestors 'self'"}, "<div id=root>"},
+		"no domain":        {"GET", "http://www.other.example/", []string{"Accept", page}, 404, nil, "no app here"},
+		"other host":       {"GET", "http://localhost:8080/", []string{"Accept", page}, 404, map[string]string{"Content-Type": "text/html; charset=utf-8"}, "<h1>There is no app here"},
+		"not published":    {"GET", "http://other.localhost/", nil, 404, map[string]string{"Retry-After": ""}, "There is no app here"},
+		"not built":        {"GET", "http://preview-other.localhost/", []string{"Accept", page}, 503, map[string]string{"Retry-After": "5"}, `http-equiv="refresh" content="5"`},
+		"not built, data":  {"GET", "http://preview-other.localhost/x.js", nil, 503, map[string]string{"Content-Type": "text/plain; charset=utf-8"}, "Not built yet"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -193,27 +222,44 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-func TestConditionalAndGzip(t *testing.T) {
-	s, _, _ := newServer(t)
-	const url = site + "/assets/index-AB23CD45.js"
-	for range 2 { // computed, then from memory
-		r := ask(s, "GET", url, "Accept-Encoding", "br, gzip;q=0.8")
-		if r.Header.Get("Content-Encoding") != "gzip" || r.ContentLength <= 0 || r.ContentLength > 500 {
-			t.Fatalf("not compressed: %v", r.Header)
-		}
-		z, err := gzip.NewReader(r.Body)
+func decode(t *testing.T, coding string, r io.Reader) []byte {
+	t.Helper()
+	switch coding {
+	case "br":
+		r = brotli.NewReader(r)
+	case "gzip":
+		z, err := gzip.NewReader(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, script) {
-			t.Fatalf("%d bytes, %v", len(got), err)
-		}
-		if tag := r.Header.Get("ETag"); ask(s, "GET", url, "If-None-Match", tag).StatusCode != 304 || !strings.HasPrefix(tag, "W/") {
-			t.Errorf("tag %s", tag)
+		r = z
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestConditionalAndCompressed(t *testing.T) {
+	s, _, _ := newServer(t)
+	const url = site + "/assets/index-AB23CD45.js"
+	for accept, coding := range map[string]string{"gzip": "gzip", "br;q=0, gzip;q=0.8": "gzip", "gzip, deflate, br, zstd": "br", "BR; Q=0.1": "br"} {
+		for range 2 { // computed, then from memory
+			r := ask(s, "GET", url, "Accept-Encoding", accept)
+			if r.Header.Get("Content-Encoding") != coding || r.ContentLength <= 0 || r.ContentLength > 500 {
+				t.Fatalf("%s: not compressed: %v", accept, r.Header)
+			}
+			if got := decode(t, coding, r.Body); !bytes.Equal(got, script) {
+				t.Fatalf("%s: %d bytes", accept, len(got))
+			}
+			if tag := r.Header.Get("ETag"); ask(s, "GET", url, "If-None-Match", tag).StatusCode != 304 || !strings.HasPrefix(tag, "W/") {
+				t.Errorf("tag %s", tag)
+			}
 		}
 	}
 	plainTag := ask(s, "GET", url).Header.Get("ETag")
-	for _, accept := range []string{"gzip", "identity", "gzip;q=0"} {
+	for _, accept := range []string{"br", "gzip", "identity", "gzip;q=0"} {
 		r := ask(s, "GET", url, "If-None-Match", `"other", `+plainTag, "Accept-Encoding", accept)
 		if r.StatusCode != 304 || bodyOf(t, r) != "" {
 			t.Errorf("%s: status %d", accept, r.StatusCode)
@@ -222,10 +268,10 @@ func TestConditionalAndGzip(t *testing.T) {
 	if r := ask(s, "GET", url, "Accept-Encoding", "gzip;q=0"); r.Header.Get("Content-Encoding") != "" || r.ContentLength != int64(len(script)) {
 		t.Errorf("gzip was refused: %v", r.Header)
 	}
-	if r := ask(s, "GET", site+"/assets/big.png", "Accept-Encoding", "gzip"); r.Header.Get("Content-Encoding") != "" {
+	if r := ask(s, "GET", site+"/assets/big.png", "Accept-Encoding", "gzip, br"); r.Header.Get("Content-Encoding") != "" {
 		t.Error("pictures do not get smaller")
 	}
-	if r := ask(s, "HEAD", url, "Accept-Encoding", "gzip"); r.Header.Get("Content-Encoding") != "gzip" || bodyOf(t, r) != "" {
+	if r := ask(s, "HEAD", url, "Accept-Encoding", "br"); r.Header.Get("Content-Encoding") != "br" || bodyOf(t, r) != "" {
 		t.Error("HEAD must have the headers of GET, and no body")
 	}
 }

@@ -11,22 +11,50 @@ import (
 	"overskill/internal/model"
 )
 
-// place sets Embedded on the assets so that the Worker stays under its budget. What the budget must hold in any
-// case is the script, with one line for every asset, and index.html, without which no page can open. The rest
-// follows by rank, smallest first, as long as it fits.
+// place decides where every asset goes. What the budget of the Worker must hold in any case is the script, with one line
+// for every asset, and the server code.
 func (w *worker) place(assets []Asset, critical map[string]bool) error {
-	budget := int64(w.opt.Budget)
-	used := int64(len(w.script(assets))) // nothing is embedded yet
-	if used >= budget {
-		return tooMany(assets, used, budget)
+	if w.opt.Mode == Assets {
+		if err := placeAssets(assets); err != nil {
+			return err
+		}
 	}
+	used := int64(len(w.script(assets)) + len(w.opt.Server)) // nothing is embedded yet
+	if used >= int64(w.opt.Budget) {
+		return w.scriptTooBig(assets, used)
+	}
+	if w.opt.Mode == Assets {
+		return nil
+	}
+	return w.embed(assets, critical, used)
+}
+
+// placeAssets puts into static assets what they take.
+func placeAssets(assets []Asset) error {
+	n := 0
+	for i := range assets {
+		if assets[i].Size <= MaxAsset {
+			assets[i].Place = InAssets
+			n++
+		}
+	}
+	if n > MaxAssetFiles {
+		return tooManyFiles(assets, n)
+	}
+	return nil
+}
+
+// embed moves assets into the script as long as the Worker stays under its budget: index.html, without which no page can
+// open, then the rest by rank, smallest first.
+func (w *worker) embed(assets []Asset, critical map[string]bool, used int64) error {
+	budget := int64(w.opt.Budget)
 	have := map[string]bool{} // modules by name: equal contents travel once
 	for _, i := range byRank(assets, critical) {
 		a := &assets[i]
 		cost := embedCost(*a, have[moduleName(a.Hash)])
 		switch {
 		case used+cost < budget:
-			a.Embedded = true
+			a.Place = InWorker
 			have[moduleName(a.Hash)] = true
 			used += cost
 		case a.Path == Index:
@@ -92,6 +120,7 @@ func rankOf(a Asset, critical bool) int {
 type TooBigError struct {
 	Bytes  int64 // the least that the Worker would weigh
 	Budget int64 // what it may weigh: it must stay under
+	Files  int   // how many files there are, when that is what is too much; otherwise 0
 	Items  []TooBigItem
 }
 
@@ -105,11 +134,18 @@ type TooBigItem struct {
 // Error lists what is too big and what to do about it.
 func (e *TooBigError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "The app needs at least %s in its Worker, and it must stay under %s.", bytesText(e.Bytes), bytesText(e.Budget))
+	b.WriteString(e.limit())
 	for _, it := range e.Items {
 		fmt.Fprintf(&b, "\n%s: %s. %s", it.Path, bytesText(it.Size), it.Cure)
 	}
 	return b.String()
+}
+
+func (e *TooBigError) limit() string {
+	if e.Files > 0 {
+		return fmt.Sprintf("The app has %d files, and it may have at most %d.", e.Files, MaxAssetFiles)
+	}
+	return fmt.Sprintf("The app needs at least %s in its Worker, and it must stay under %s.", bytesText(e.Bytes), bytesText(e.Budget))
 }
 
 // Unwrap makes the error a TooLarge fault with the same words.
@@ -122,7 +158,7 @@ func (e *TooBigError) Diagnostics() []model.Diagnostic {
 		out[i] = model.Diagnostic{
 			Class:   "too_big",
 			File:    strings.TrimPrefix(it.Path, "/"),
-			Message: fmt.Sprintf("%s is too big: %s. The Worker must stay under %s.", it.Path, bytesText(it.Size), bytesText(e.Budget)),
+			Message: fmt.Sprintf("%s is too big: %s. %s", it.Path, bytesText(it.Size), e.limit()),
 			Cure:    it.Cure,
 		}
 	}
@@ -136,8 +172,30 @@ func indexTooBig(a Asset, total, budget int64) error {
 	}}}
 }
 
-// tooMany reports a routing table that alone fills the Worker, by the folders that hold most of its lines.
-func tooMany(assets []Asset, used, budget int64) error {
+// scriptTooBig reports a Worker that is full before anything is embedded: by its server code, by the app's rules, and by
+// the folders that hold most lines of its table.
+func (w *worker) scriptTooBig(assets []Asset, used int64) error {
+	e := &TooBigError{Bytes: used, Budget: int64(w.opt.Budget)}
+	if n := int64(len(w.opt.Server)); n > e.Budget/10 {
+		e.Items = append(e.Items, TooBigItem{
+			Path: "/worker", Size: n, Cure: "Use fewer or smaller packages in server code, or only the parts of them that are needed.",
+		})
+	}
+	if n := int64(len(quote(w.rules))); n > e.Budget/10 {
+		e.Items = append(e.Items, TooBigItem{Path: RedirectsFile, Size: n, Cure: "Write rules with * and :name instead of one line for each path."})
+	}
+	slices.SortStableFunc(e.Items, func(a, b TooBigItem) int { return cmp.Compare(b.Size, a.Size) })
+	e.Items = append(e.Items, folders(assets, "the Worker lists each")...)
+	return e
+}
+
+// tooManyFiles reports more files than static assets take.
+func tooManyFiles(assets []Asset, n int) error {
+	return &TooBigError{Files: n, Items: folders(assets, fmt.Sprintf("static assets take %d", MaxAssetFiles))}
+}
+
+// folders names those with the most files. The cure of each says why that is too much.
+func folders(assets []Asset, why string) (items []TooBigItem) {
 	size := map[string]int64{}
 	count := map[string]int{}
 	for _, a := range assets {
@@ -147,14 +205,13 @@ func tooMany(assets []Asset, used, budget int64) error {
 	}
 	dirs := sortedKeys(count)
 	slices.SortStableFunc(dirs, func(a, b string) int { return cmp.Compare(count[b], count[a]) })
-	e := &TooBigError{Bytes: used, Budget: budget}
 	for _, d := range dirs[:min(5, len(dirs))] {
-		e.Items = append(e.Items, TooBigItem{
+		items = append(items, TooBigItem{
 			Path: d, Size: size[d],
-			Cure: fmt.Sprintf("It holds %d of %d files, and the Worker lists each: publish fewer files, or put them into one.", count[d], len(assets)),
+			Cure: fmt.Sprintf("It holds %d of %d files, and %s: publish fewer files, or put them into one.", count[d], len(assets), why),
 		})
 	}
-	return e
+	return items
 }
 
 // bytesText writes a number of bytes for people: 900,000 bytes is "900 kB".

@@ -5,20 +5,21 @@
 // small files still fit. Everything else goes to R2, under a key that holds the content's hash, so that an upload
 // can be skipped when it was done before and an old version keeps its files.
 //
+// In the mode Assets, all files are Workers static assets instead, and only those over MaxAsset go to R2. The script asks
+// for them through its binding ASSETS and answers itself, so that visitors see no difference; the upload must say
+// run_worker_first and switch off html_handling and not_found_handling.
+//
+// The Worker answers, in this order: /_health; whoever may not open the site (package access); the app's data, which it
+// forwards to env.DATA_ORIGIN; /api/, if the app has server code; and the files of the build, by the rules of Route and
+// by the app's own _headers and _redirects.
+//
 // The same Plan is served in two ways: by the Worker whose source is Plan.WorkerScript, and by package local.
-// Route holds the rules that both follow.
 package plan
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"maps"
-	"path"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"overskill/internal/fault"
 )
@@ -26,13 +27,19 @@ import (
 // DefaultBudget is what a Worker may weigh, in bytes, script and embedded modules together.
 const DefaultBudget = 900_000
 
+// What Workers static assets take.
+const (
+	MaxAsset      = 25 << 20 // bytes of a file
+	MaxAssetFiles = 20_000
+)
+
 // MaxEmbedded is the size in bytes above which a file that the first paint does not need goes to R2 even where
 // the budget has room: reading it from there costs less than making every cold start of the Worker carry it.
 const MaxEmbedded = 50 * 1000
 
-// rules names the routing rules and headers that Route, ContentType, CacheControl and runtime.js agree on. It is
+// rulesName names the routing rules and headers that Route, ContentType, CacheControl and runtime.js agree on. It is
 // part of a plan's hash: raise it when they change, so that a changed answer is a changed plan.
-const rules = "routing/1"
+const rulesName = "routing/2"
 
 // Options says for whom a plan is made.
 type Options struct {
@@ -42,6 +49,8 @@ type Options struct {
 	VersionNumber string // such as 1.0.4
 	Environment   string // "preview" or "production"
 	Budget        int    // bytes; 0 means DefaultBudget
+	Mode          Mode   // "" means Embed
+	Server        []byte // see Plan.Server
 }
 
 // Plan is a build ready to be deployed.
@@ -55,6 +64,12 @@ type Plan struct {
 	WorkerBytes  int64    // the script and its modules; under Budget
 	Budget       int64    // what WorkerBytes was held against
 	Notes        []string // sentences for the build log, such as an entry script that had to go to R2
+	Mode         Mode
+	// Server is the app's own server code, one ES module without imports; nil without any. It exports
+	// handle(request, env, ctx), which answers every request under APIPrefix, or returns null for "not found". What it
+	// throws is logged, and answered with 500.
+	Server []byte
+	Rules  Rules // of the app's _headers and _redirects
 }
 
 // Asset is one file of the build.
@@ -65,25 +80,58 @@ type Asset struct {
 	CacheControl string
 	Size         int64
 	Content      []byte // must not be modified
-	Embedded     bool   // in the Worker; otherwise in R2
-	R2Key        string // apps/<app>/<sha256>/<path>, also set for embedded assets
+	Place        Place
+	R2Key        string // apps/<app>/<sha256>/<path>, also set where the bytes are elsewhere
 }
 
-// Module is one binary module of the Worker, of type application/octet-stream.
+// Mode is how a Worker carries its files.
+type Mode string
+
+const (
+	// Embed puts what the first paint needs into the Worker, and the rest into R2.
+	Embed Mode = "embed"
+	// Assets puts all files into Workers static assets, up to MaxAsset each, and larger ones into R2.
+	Assets Mode = "assets"
+)
+
+// Place is where the bytes of an asset are.
+type Place string
+
+const (
+	InWorker Place = "worker" // a module of the script
+	InAssets Place = "assets" // Workers static assets
+	InBucket Place = "bucket" // R2, under R2Key
+)
+
+// Main is the name of the module that WorkerScript is.
+const Main = "index.js"
+
+// Types of modules, as an upload names them.
+const (
+	TypeModule = "application/javascript+module"
+	TypeData   = "application/octet-stream"
+)
+
+// Module is one module that the Worker has besides its main one.
 type Module struct {
 	Name    string // as WorkerScript imports it, without the leading "./"
+	Type    string // TypeModule or TypeData
 	Content []byte
 }
 
-// Modules returns the embedded assets as the script imports them. Assets with the same content share a module.
+// Modules returns what the script imports: the app's server code, and the embedded assets. Assets with the same content
+// share a module.
 func (p Plan) Modules() []Module {
 	var out []Module
+	if len(p.Server) > 0 {
+		out = append(out, Module{Name: ServerModule, Type: TypeModule, Content: p.Server})
+	}
 	seen := map[string]bool{}
 	for _, a := range p.Assets {
 		name := moduleName(a.Hash)
-		if a.Embedded && !seen[name] {
+		if a.Place == InWorker && !seen[name] {
 			seen[name] = true
-			out = append(out, Module{Name: name, Content: a.Content})
+			out = append(out, Module{Name: name, Type: TypeData, Content: a.Content})
 		}
 	}
 	return out
@@ -108,10 +156,14 @@ func Make(dist map[string][]byte, entry []string, opt Options) (Plan, error) {
 	if opt.Budget == 0 {
 		opt.Budget = DefaultBudget
 	}
+	if opt.Mode == "" {
+		opt.Mode = Embed
+	}
 	assets, err := list(dist, opt.AppID)
 	if err != nil {
 		return Plan{}, err
 	}
+	rules, notes := readRules(fileOf(dist, HeadersFile), fileOf(dist, RedirectsFile))
 	critical := make(map[string]bool, len(entry))
 	for _, e := range entry {
 		p := "/" + strings.TrimPrefix(e, "/")
@@ -120,8 +172,13 @@ func Make(dist map[string][]byte, entry []string, opt Options) (Plan, error) {
 		}
 		critical[p] = true
 	}
-	p := Plan{Hash: hashOf(assets), Assets: assets, Budget: int64(opt.Budget)}
-	w := worker{opt: opt, hash: p.Hash}
+	p := Plan{
+		Hash: hashOf(assets, rules, opt.Server), Assets: assets, Budget: int64(opt.Budget), Notes: notes, Mode: opt.Mode, Rules: rules,
+	}
+	if len(opt.Server) > 0 {
+		p.Server = opt.Server
+	}
+	w := worker{opt: opt, hash: p.Hash, rules: rules}
 	if err := w.place(assets, critical); err != nil {
 		return Plan{}, err
 	}
@@ -134,68 +191,9 @@ func Make(dist map[string][]byte, entry []string, opt Options) (Plan, error) {
 		return Plan{}, fmt.Errorf("plan of %s has %d bytes, over its budget of %d", opt.Slug, p.WorkerBytes, p.Budget)
 	}
 	for _, a := range assets {
-		if critical[a.Path] && !a.Embedded {
+		if critical[a.Path] && a.Place == InBucket {
 			p.Notes = append(p.Notes, fmt.Sprintf("%s has %s and does not fit into the Worker with the rest; it is served from R2, which makes the first load slower.", a.Path, bytesText(a.Size)))
 		}
 	}
 	return p, nil
 }
-
-// list turns a build into assets, sorted by path and not placed yet.
-func list(dist map[string][]byte, appID int64) ([]Asset, error) {
-	assets := make([]Asset, 0, len(dist))
-	for name, content := range dist {
-		p := "/" + strings.TrimPrefix(name, "/")
-		if err := checkPath(p); err != nil {
-			return nil, err
-		}
-		sum := sha256.Sum256(content)
-		hash := hex.EncodeToString(sum[:])
-		assets = append(assets, Asset{
-			Path:         p,
-			Hash:         hash,
-			ContentType:  ContentType(p),
-			CacheControl: CacheControl(p),
-			Size:         int64(len(content)),
-			Content:      content,
-			R2Key:        fmt.Sprintf("apps/%d/%s%s", appID, hash, p),
-		})
-	}
-	slices.SortFunc(assets, func(a, b Asset) int { return cmp.Compare(a.Path, b.Path) })
-	for i := 1; i < len(assets); i++ {
-		if assets[i].Path == assets[i-1].Path {
-			return nil, fault.New(fault.Invalid, "The build wrote %s twice.", assets[i].Path)
-		}
-	}
-	if !slices.ContainsFunc(assets, func(a Asset) bool { return a.Path == Index }) {
-		return nil, fault.New(fault.Invalid, "The build has no index.html.")
-	}
-	return assets, nil
-}
-
-// checkPath refuses a path that could not be asked for, or that would hide behind an endpoint.
-func checkPath(p string) error {
-	switch {
-	case p == "/" || strings.HasSuffix(p, "/") || path.Clean(p) != p:
-		return fault.New(fault.Invalid, "The build wrote %q, which is not a path of a file.", p)
-	case !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }):
-		return fault.New(fault.Invalid, "The build wrote %q; names with control characters or backslashes cannot be served.", p)
-	case p == HealthPath || p == DeploymentPath:
-		return fault.New(fault.Invalid, "The build wrote %s, which is the address of an endpoint; rename the file.", p)
-	}
-	return nil
-}
-
-// hashOf names the contents of a plan. Lengths are not needed between the fields: a path has no control
-// characters and a hash has a fixed length.
-func hashOf(assets []Asset) string {
-	h := sha256.New()
-	h.Write([]byte(rules + "\n"))
-	for _, a := range assets {
-		h.Write([]byte(a.Hash + " " + a.Path + "\n"))
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// sortedKeys returns the keys of m in order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -23,7 +23,7 @@ func other(seed byte, n int) []byte { return bytes.Repeat([]byte{seed}, n) }
 
 func embedded(p Plan) (paths []string) {
 	for _, a := range p.Assets {
-		if a.Embedded {
+		if a.Place == InWorker {
 			paths = append(paths, a.Path)
 		}
 	}
@@ -32,11 +32,11 @@ func embedded(p Plan) (paths []string) {
 
 func TestPlacement(t *testing.T) {
 	tests := map[string]struct {
-		dist   map[string][]byte
-		entry  []string
-		budget int
-		want   []string // embedded
-		notes  int
+		dist  map[string][]byte
+		entry []string
+		room  int      // bytes besides the script of an empty build; 0: the default budget
+		want  []string // embedded
+		notes int
 	}{
 		"all small": {
 			dist: map[string][]byte{"index.html": size(300), "assets/app.js": size(9000), "favicon.svg": size(400)},
@@ -60,7 +60,7 @@ func TestPlacement(t *testing.T) {
 				"index.html": size(300), "a.png": other(1, 20_000), "lazy.js": other(2, 20_000),
 				"app.js": other(3, 20_000), "app.css": other(4, 20_000),
 			},
-			entry: []string{"app.js", "app.css"}, budget: 75_000,
+			entry: []string{"app.js", "app.css"}, room: 62_000,
 			want: []string{"/app.css", "/app.js", "/index.html", "/lazy.js"},
 		},
 		"source maps stay out": {
@@ -68,7 +68,7 @@ func TestPlacement(t *testing.T) {
 			entry: []string{"app.js"}, want: []string{"/app.js", "/index.html"},
 		},
 		"the same content travels once": {
-			dist: map[string][]byte{"index.html": size(300), "a.svg": other(1, 40_000), "b.svg": other(1, 40_000)}, budget: 60_000,
+			dist: map[string][]byte{"index.html": size(300), "a.svg": other(1, 40_000), "b.svg": other(1, 40_000)}, room: 45_000,
 			want: []string{"/a.svg", "/b.svg", "/index.html"},
 		},
 		"empty files": {
@@ -78,7 +78,9 @@ func TestPlacement(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			opt := options()
-			opt.Budget = tt.budget
+			if tt.room > 0 {
+				opt.Budget = tt.room + int(emptyWorker(t))
+			}
 			p, err := Make(tt.dist, tt.entry, opt)
 			if err != nil {
 				t.Fatal(err)
@@ -92,6 +94,16 @@ func TestPlacement(t *testing.T) {
 			checkPlan(t, p, tt.dist)
 		})
 	}
+}
+
+// emptyWorker returns what a Worker weighs that serves nothing.
+func emptyWorker(t *testing.T) int64 {
+	t.Helper()
+	p, err := Make(map[string][]byte{"index.html": nil}, nil, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.WorkerBytes
 }
 
 // checkPlan holds every plan to what Make promises.
@@ -115,7 +127,7 @@ func checkPlan(t *testing.T, p Plan, dist map[string][]byte) {
 	if total != p.WorkerBytes {
 		t.Errorf("WorkerBytes = %d, script and modules have %d", p.WorkerBytes, total)
 	}
-	if got := bytes.Count(p.WorkerScript, []byte("\nimport m")) + bytes.Count(p.WorkerScript[:min(8, len(p.WorkerScript))], []byte("import m")); got != len(modules) {
+	if got := bytes.Count(append([]byte("\n"), p.WorkerScript...), []byte("\nimport ")); got != len(modules) {
 		t.Errorf("%d imports for %d modules", got, len(modules))
 	}
 	if len(p.Assets) != len(dist) {
@@ -135,7 +147,7 @@ func checkPlan(t *testing.T, p Plan, dist map[string][]byte) {
 		if want := fmt.Sprintf("apps/7/%s%s", a.Hash, a.Path); a.R2Key != want {
 			t.Errorf("key %s, want %s", a.R2Key, want)
 		}
-		if a.Embedded && !bytes.Equal(modules[moduleName(a.Hash)], a.Content) {
+		if a.Place == InWorker && !bytes.Equal(modules[moduleName(a.Hash)], a.Content) {
 			t.Errorf("%s is not in its module", a.Path)
 		}
 		if n := bytes.Count(p.WorkerScript, append([]byte("["), append(quote(a.Path), ",["...)...)); n != 1 {

@@ -5,22 +5,43 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+
+	"overskill/internal/deploy/access"
 )
 
-// runtime is the part of every Worker that does not change: it reads the constants that script writes before it.
-//
-//go:embed runtime.js
-var runtime []byte
+// The part of every Worker that does not change: it reads the constants that script writes before it. The functions
+// guard and withoutAccess, which runtimeJS calls, are access.Runtime.
+var (
+	//go:embed api.js
+	apiJS []byte // runs the app's server code
+	//go:embed rules.js
+	rulesJS []byte // applies Rules
+	//go:embed runtime.js
+	runtimeJS []byte // answers requests
+)
+
+// ServerModule is the name of the module that holds an app's server code.
+const ServerModule = "server.js"
+
+// ServerMain returns the main module of a Worker that has an app's server code and nothing else, in the module
+// ServerModule. It answers like the Worker of a plan does under APIPrefix, but leaves the security headers to the
+// server in front of it.
+func ServerMain() []byte {
+	return slices.Concat([]byte("import * as SERVER from \"./"+ServerModule+"\";\nconst BASE_HEADERS = {};\n"), apiJS,
+		[]byte("\nexport default { fetch: serverCode };\n"))
+}
 
 // worker writes the script of one plan.
 type worker struct {
-	opt  Options
-	hash string
+	opt   Options
+	hash  string
+	rules Rules
 }
 
-// script returns the Worker's index.js for the assets as they are placed. It has three parts: one import for each
-// embedded module, the constants that describe the deployment, and the runtime.
+// script returns the Worker's index.js for the assets as they are placed. It has three parts: the imports of the server
+// code and of each embedded module, the constants that describe the deployment, and the runtime.
 func (w *worker) script(assets []Asset) []byte {
 	var imports, table bytes.Buffer
 	modules := map[string]int{}
@@ -33,8 +54,13 @@ func (w *worker) script(assets []Asset) []byte {
 			types[a.ContentType] = t
 			typeList = append(typeList, a.ContentType)
 		}
-		module := "0"
-		if a.Embedded {
+		key, module := a.Hash[:etagDigits], "IN_BUCKET"
+		switch a.Place {
+		case InBucket:
+			key = a.Hash // all of it: it is in the name of the object
+		case InAssets:
+			module = "IN_ASSETS"
+		case InWorker:
 			name := moduleName(a.Hash)
 			n, ok := modules[name]
 			if !ok {
@@ -44,17 +70,26 @@ func (w *worker) script(assets []Asset) []byte {
 			}
 			module = "m" + strconv.Itoa(n)
 		}
-		fmt.Fprintf(&table, "[%s,[%q,%d,%d,%d,%s]],\n", quote(a.Path), a.Hash, a.Size, t, bit(hashed(a.Path)), module)
+		fmt.Fprintf(&table, "[%s,[%q,%d,%d,%d,%s]],\n", quote(a.Path), key, a.Size, t, bit(hashed(a.Path)), module)
 	}
 	var b bytes.Buffer
+	if len(w.opt.Server) > 0 {
+		fmt.Fprintf(&b, "import * as SERVER from %q;\n", "./"+ServerModule)
+	} else {
+		b.WriteString("const SERVER = null;\n")
+	}
 	b.Write(imports.Bytes())
 	fmt.Fprintf(&b, "const DEPLOYMENT = %s;\n", quote(Info{
 		AppID: w.opt.AppID, Slug: w.opt.Slug, Version: w.opt.VersionNumber, VersionID: w.opt.VersionID,
 		Environment: w.opt.Environment, ContentHash: w.hash,
 	}))
 	fmt.Fprintf(&b, "const TYPES = %s;\nconst EXTENSIONS = new Set(%s);\n", quote(typeList), quote(sortedKeys(contentTypes)))
-	fmt.Fprintf(&b, "// path: [sha256, size, type, immutable, module or 0 when it is in R2]\nconst ASSETS = new Map([\n%s]);\n", table.Bytes())
-	b.Write(runtime)
+	fmt.Fprintf(&b, "const RULES = %s;\nconst IN_BUCKET = 0, IN_ASSETS = 1;\n", quote(w.rules))
+	fmt.Fprintf(&b, "// path: [sha256, size, type, immutable, module or place]\nconst FILES = new Map([\n%s]);\n", table.Bytes())
+	for _, js := range [][]byte{access.Runtime, apiJS, rulesJS, runtimeJS} {
+		b.Write(js)
+		b.WriteByte('\n')
+	}
 	return b.Bytes()
 }
 
@@ -73,9 +108,9 @@ type Info struct {
 func moduleName(hash string) string { return "m-" + hash[:24] + ".bin" }
 
 // embedCost returns at most how many bytes the Worker grows when the asset moves into it: the content and its
-// import, unless another asset has brought them, and a longer module column. Numbers are taken as five digits.
+// import, unless another asset has brought them, and its module column. Numbers are taken as five digits.
 func embedCost(a Asset, shared bool) int64 {
-	const column = len("m99999") - len("0")
+	const column = len("m99999") // instead of IN_BUCKET and of half a hash: less, in fact
 	if shared {
 		return int64(column)
 	}

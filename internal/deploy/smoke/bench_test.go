@@ -36,6 +36,28 @@ func BenchmarkVerify(b *testing.B) {
 			run(b, c)
 		}
 	})
+	b.Run("six routes", func(b *testing.B) {
+		c, err := New(Config{Profiles: b.TempDir()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		target := target
+		for i := range 5 {
+			p := "/page-" + string(rune('a'+i))
+			s.files[p] = s.files["/index.html"]
+			target.Routes = append(target.Routes, p)
+		}
+		r, err := c.Verify(b.Context(), target)
+		if err != nil || !r.OK || len(r.Snapshot.Routes) != 6 {
+			b.Fatal(brief(r), err)
+		}
+		for b.Loop() {
+			if r, err := c.Verify(b.Context(), target); err != nil || !r.OK {
+				b.Fatal(brief(r), err)
+			}
+		}
+	})
 	b.Run("cold", func(b *testing.B) {
 		for b.Loop() {
 			c, err := New(Config{Profiles: b.TempDir()})

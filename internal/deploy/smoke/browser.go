@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,11 +21,11 @@ const startTimeout = 15 * time.Second
 
 // browser owns the one Chromium process. It starts when it is needed and ends when it has been idle.
 type browser struct {
-	cfg     Config
-	path    string
-	gateway string // host:port
-	slots   chan struct{}
-	pages   sync.WaitGroup // checks that use the browser, and tabs that are being closed
+	cfg   Config
+	path  string
+	flags []chromedp.ExecAllocatorOption
+	slots chan struct{}
+	pages sync.WaitGroup // checks that use the browser, and tabs that are being closed
 
 	mu     sync.Mutex
 	cur    *process // nil when none runs
@@ -37,7 +38,7 @@ func newBrowser(cfg Config, path, gateway string) (*browser, error) {
 	if err := cleanProfiles(cfg.Profiles); err != nil {
 		return nil, fmt.Errorf("prepare browser profiles: %w", err)
 	}
-	b := &browser{cfg: cfg, path: path, gateway: gateway, slots: make(chan struct{}, cfg.Parallel)}
+	b := &browser{cfg: cfg, path: path, flags: flags(gateway), slots: make(chan struct{}, cfg.Parallel)}
 	b.idle = time.AfterFunc(time.Hour, b.endIdle)
 	b.idle.Stop()
 	return b, nil
@@ -63,11 +64,7 @@ func (b *browser) begin() bool {
 
 // open looks at a page. A browser that dies under the page is started once more; a page that kills it twice is
 // itself the problem.
-func (b *browser) open(ctx context.Context, u *url.URL) opened {
-	if !b.begin() {
-		return opened{err: errClosed}
-	}
-	defer b.pages.Done()
+func (b *browser) open(ctx context.Context, s *session, v visit) opened {
 	select {
 	case b.slots <- struct{}{}:
 		defer func() { <-b.slots }()
@@ -75,12 +72,13 @@ func (b *browser) open(ctx context.Context, u *url.URL) opened {
 		return opened{err: ctx.Err()}
 	}
 	var died error
-	for range 2 {
+	for deaths := 0; deaths < 2; {
 		p, err := b.acquire()
 		if err != nil {
 			return opened{err: err}
 		}
-		found, err := p.look(ctx, u, b.cfg.Blank, b.pages.Go)
+		found, err := p.look(ctx, s, v)
+		innocent := p.dropped.Load() // another page was stuck
 		if err != nil && ctx.Err() == nil {
 			b.drop(p) // it is dead, or holds a page that cannot be closed
 		}
@@ -90,8 +88,11 @@ func (b *browser) open(ctx context.Context, u *url.URL) opened {
 			return opened{findings: found}
 		case ctx.Err() != nil:
 			return opened{err: ctx.Err()}
+		case innocent:
+			continue
 		}
-		b.cfg.Log.WarnContext(ctx, "browser died under a page", "url", u.String(), "err", err)
+		deaths++
+		b.cfg.Log.WarnContext(ctx, "browser died under a page", "url", v.url.String(), "err", err)
 		died = err
 	}
 	if errors.Is(died, errNoTab) { // that is not the page's doing
@@ -128,7 +129,7 @@ func (b *browser) acquire() (*process, error) {
 		b.cur = nil
 	}
 	if b.cur == nil {
-		p, err := startProcess(b.path, b.cfg.Profiles, b.gateway)
+		p, err := startProcess(b.path, b.cfg.Profiles, b.flags)
 		if err != nil {
 			b.cfg.Log.Error("browser did not start", "path", b.path, "err", err)
 			return nil, err
@@ -155,6 +156,7 @@ func (b *browser) drop(p *process) {
 	if b.cur == p {
 		b.cur = nil
 	}
+	p.dropped.Store(true)
 	p.stop()
 }
 
@@ -185,6 +187,7 @@ type process struct {
 	cancel  context.CancelFunc
 	profile *profile
 	once    sync.Once
+	dropped atomic.Bool // it was ended because of one of its pages
 
 	mu   sync.Mutex
 	next chan *tab // the tab for the next look, once it is made; nil when none is on its way
@@ -192,13 +195,13 @@ type process struct {
 
 // startProcess starts Chromium. It dies with us, also when we are killed: the kernel sends it the signal that
 // Pdeathsig names when the thread that started it ends, and chromedp keeps that thread for as long as it runs.
-func startProcess(path, profiles, gateway string) (*process, error) {
+func startProcess(path, profiles string, flags []chromedp.ExecAllocatorOption) (*process, error) {
 	prof, err := newProfile(profiles)
 	if err != nil {
 		return nil, err
 	}
 	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(),
-		append(flags(gateway),
+		append(slices.Clip(flags),
 			chromedp.ExecPath(path),
 			chromedp.UserDataDir(prof.dir),
 			chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
@@ -226,7 +229,8 @@ func flags(gateway string) []chromedp.ExecAllocatorOption {
 		chromedp.Flag("proxy-server", "http://"+gateway),
 		chromedp.Flag("proxy-bypass-list", "<-loopback>"), // loopback goes through the gateway, too
 		chromedp.Flag("force-webrtc-ip-handling-policy", "disable_non_proxied_udp"),
-		chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,InterestFeedContentSuggestions,AutofillServerCommunication"),
+		// A page that is kept to go back to makes the next one in its tab start a process of its own.
+		chromedp.Flag("disable-features", "BackForwardCache,Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,InterestFeedContentSuggestions,AutofillServerCommunication"),
 		chromedp.Flag("force-color-profile", "srgb"),
 		chromedp.Flag("password-store", "basic"),
 		chromedp.WindowSize(viewWidth, viewHeight),

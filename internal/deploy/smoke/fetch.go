@@ -32,11 +32,11 @@ var errRedirects = errors.New("it redirects in a circle")
 func newClient(g *gateway) *http.Client {
 	return &http.Client{
 		Timeout: fetchTimeout,
-		Transport: &http.Transport{
+		Transport: admitting{g, &http.Transport{
 			DialContext:         g.dialContext,
 			MaxIdleConnsPerHost: fetchAtOnce,
 			IdleConnTimeout:     10 * time.Second,
-		},
+		}},
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return errRedirects
@@ -116,14 +116,23 @@ func (f fetched) failure() string {
 	return "does not answer"
 }
 
-func (c *Checker) fetch(ctx context.Context, base *url.URL, path string) (f fetched) {
+func (c *Checker) fetch(ctx context.Context, base *url.URL, path string) fetched {
+	return c.get(ctx, base, path, path == "/")
+}
+
+// fetchPage asks for a route as a browser that follows a link does.
+func (c *Checker) fetchPage(ctx context.Context, base *url.URL, route string) fetched {
+	return c.get(ctx, base, route, true)
+}
+
+func (c *Checker) get(ctx context.Context, base *url.URL, path string, page bool) (f fetched) {
 	u := base.ResolveReference(&url.URL{Path: path})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return fetched{err: err}
 	}
 	req.Header.Set("User-Agent", "overskill-verify")
-	if path == "/" {
+	if page {
 		req.Header.Set("Accept", "text/html")
 	}
 	res, err := c.client.Do(req)
@@ -158,7 +167,7 @@ func (c *Checker) compare(ctx context.Context, base *url.URL, t Target, r *Repor
 	}
 	paths := order(references(bytes.NewReader(index.body), base), t.Assets)
 	if len(paths) > maxCompared {
-		r.Notice = fmt.Sprintf("Of %d files, the first %d were fetched back and compared.", len(paths), maxCompared)
+		r.note("Of %d files, the first %d were fetched back and compared.", len(paths), maxCompared)
 		paths = paths[:maxCompared]
 	}
 	var mu sync.Mutex

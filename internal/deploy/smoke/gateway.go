@@ -27,16 +27,25 @@ type gateway struct {
 	direct *http.Transport
 
 	mu      sync.Mutex
-	allowed map[string]int // host:port under check, with the number of checks
+	allowed map[string]*guest // by host:port: those under check
 	tunnels map[net.Conn]bool
 }
+
+// guest is a host under check.
+type guest struct {
+	checks int
+	access string // the token that opens it; "" when it is open
+}
+
+// AccessHeader is the request header that carries Target.Access.
+const AccessHeader = "Overskill-Access"
 
 func newGateway(dial string) (*gateway, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{dial: dial, listen: l, allowed: map[string]int{}, tunnels: map[net.Conn]bool{}}
+	g := &gateway{dial: dial, listen: l, allowed: map[string]*guest{}, tunnels: map[net.Conn]bool{}}
 	g.direct = &http.Transport{
 		DialContext:         g.dialContext,
 		DisableCompression:  true, // the browser asks for what it wants
@@ -46,7 +55,7 @@ func newGateway(dial string) (*gateway, error) {
 	quiet := log.New(io.Discard, "", 0) // a request that fails is the page's problem, and is reported as such
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.Host = r.In.Host },
-		Transport:     g.direct,
+		Transport:     admitting{g, g.direct},
 		FlushInterval: -1,
 		ErrorLog:      quiet,
 	}
@@ -68,20 +77,58 @@ func (g *gateway) close() error {
 	return err
 }
 
-// allow lets the host of u be dialled, private or not, until the returned function is called.
-func (g *gateway) allow(u *url.URL) (end func()) {
+// allow lets the host of u be dialled, private or not, until the returned function is called. Requests to it carry
+// the access token, if there is one.
+func (g *gateway) allow(u *url.URL, access string) (end func()) {
 	key := hostPort(u)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.allowed[key]++
+	if g.allowed[key] == nil {
+		g.allowed[key] = &guest{}
+	}
+	g.allowed[key].checks++
+	if access != "" { // of two checks of one address, either token opens it
+		g.allowed[key].access = access
+	}
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.allowed[key]--; g.allowed[key] == 0 {
+		if g.allowed[key].checks--; g.allowed[key].checks == 0 {
 			delete(g.allowed, key)
 		}
 	}
 }
+
+// admitting is a transport that shows the access token to the hosts under check, and to no others. It looks at every
+// request by itself, so a redirect takes the token nowhere.
+type admitting struct {
+	gateway *gateway
+	next    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a admitting) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.gateway.mu.Lock()
+	var access string
+	if guest := a.gateway.allowed[hostPort(r.URL)]; guest != nil {
+		access = guest.access
+	}
+	a.gateway.mu.Unlock()
+	if access != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set(AccessHeader, access)
+	}
+	return a.next.RoundTrip(r)
+}
+
+// CloseIdleConnections is what http.Client.CloseIdleConnections looks for.
+func (a admitting) CloseIdleConnections() {
+	if t, ok := a.next.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 func hostPort(u *url.URL) string {
 	port := u.Port()
@@ -97,7 +144,7 @@ func hostPort(u *url.URL) string {
 // dialContext connects to a host of a page.
 func (g *gateway) dialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	g.mu.Lock()
-	known := g.allowed[strings.ToLower(addr)] > 0
+	known := g.allowed[strings.ToLower(addr)] != nil
 	g.mu.Unlock()
 	d := net.Dialer{Timeout: 5 * time.Second}
 	if !known {

@@ -52,7 +52,7 @@ func TestGateway(t *testing.T) {
 	if code, _ := get(app); code != http.StatusBadGateway {
 		t.Errorf("before the check: %d", code)
 	}
-	end := g.allow(u)
+	end := g.allow(u, "")
 	if code, body := get(app); code != 200 || strings.TrimSpace(body) != "preview-todo.localhost:"+port {
 		t.Errorf("the app: %d %q", code, body)
 	}
@@ -72,7 +72,7 @@ func TestGateway(t *testing.T) {
 	} else {
 		r.Body.Close()
 	}
-	g.allow(u)() // two checks at once: the end of one must not end the other
+	g.allow(u, "")() // two checks at once: the end of one must not end the other
 	if code, _ := get(app); code != 200 {
 		t.Errorf("after the other check: %d", code)
 	}
@@ -104,7 +104,7 @@ func TestTunnel(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.close()
-	defer g.allow(&url.URL{Scheme: "http", Host: "todo.localhost:1234"})()
+	defer g.allow(&url.URL{Scheme: "http", Host: "todo.localhost:1234"}, "")()
 	c, err := net.Dial("tcp", g.addr())
 	if err != nil {
 		t.Fatal(err)

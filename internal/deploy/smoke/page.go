@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
-	browserdomain "github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -28,22 +25,23 @@ const (
 	quiet     = 100 * time.Millisecond
 	maxSettle = 1500 * time.Millisecond // after something is visible: a page may poll for ever
 	afterFail = 500 * time.Millisecond  // how long a page that threw gets to recover and show something
-	hangAfter = 8 * time.Second         // a page that answers nothing for so long is stuck in a loop
 	tabWithin = 15 * time.Second        // a busy machine needs seconds for a tab
 	patience  = 3                       // times Config.Blank that a page may stay empty while it still loads
 )
 
 // findings is what a look at a page brought.
 type findings struct {
-	problems   []model.Diagnostic
+	problems   []problem
 	console    []Line
 	network    []Line
 	screenshot []byte
+	narrow     []byte // the picture of a phone; of the start page only
 	title      string
+	view       *view // nil when the page did not hold still, or did not live on
 }
 
 func (f *findings) add(class, format string, args ...any) {
-	f.problems = append(f.problems, model.Diagnostic{Class: class, Message: fmt.Sprintf(format, args...)})
+	f.problems = append(f.problems, problem{Diagnostic: model.Diagnostic{Class: class, Message: fmt.Sprintf(format, args...)}})
 }
 
 // state is what probe returns.
@@ -71,81 +69,9 @@ const probe = `(() => {
 // endless loop cannot be closed.
 var errStuck = errors.New("the page does not answer")
 
-// tab is an empty page in a browser context of its own, with a watch on it.
-type tab struct {
-	ctx   context.Context
-	close context.CancelFunc // waits until the tab is closed
-	watch *watch
-	err   error // the tab could not be made
-}
-
-// newTab makes a tab. What it starts in the background, it starts with background.
-func (p *process) newTab(background func(func())) *tab {
-	w := newWatch(background)
-	ctx, closeTab := chromedp.NewContext(p.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(w.event))
-	t := &tab{ctx: ctx, close: closeTab, watch: w}
-	late := time.AfterFunc(tabWithin, closeTab)
-	defer late.Stop()
-	if _, t.err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}},
-	}); t.err != nil {
-		return t
-	}
-	_, t.err = chromedp.CallBrowser(ctx, browserdomain.SetDownloadBehavior, browserdomain.SetDownloadBehaviorParams{
-		Behavior:         browserdomain.SetDownloadBehaviorBehaviorDeny,
-		BrowserContextID: chromedp.FromContext(ctx).BrowserContextID,
-	})
-	w.onDialog(func() {
-		_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: false})
-	})
-	return t
-}
-
-// prepare makes the tab of the next look in the background: it takes longer than most pages.
-func (p *process) prepare(background func(func())) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.next == nil && p.ctx.Err() == nil {
-		next := make(chan *tab, 1)
-		p.next = next
-		background(func() { next <- p.newTab(background) })
-	}
-}
-
-// take returns the prepared tab, or a new one.
-func (p *process) take(background func(func())) *tab {
-	p.mu.Lock()
-	next := p.next
-	p.next = nil
-	p.mu.Unlock()
-	if next == nil {
-		return p.newTab(background)
-	}
-	return <-next
-}
-
-// errNoTab says that the browser did not even give an empty page.
-var errNoTab = errors.New("the browser gives no tab")
-
-// look opens u in a tab. An error other than errStuck means that the browser is gone; what the page does wrong is
-// in the findings. The tab is closed in the background.
-func (p *process) look(parent context.Context, u *url.URL, blank time.Duration, background func(func())) (findings, error) {
-	t := p.take(background)
-	defer background(t.close)
-	if t.err != nil {
-		return findings{}, fmt.Errorf("%w: %w", errNoTab, t.err)
-	}
-	defer p.prepare(background)
-	ctx, cancel := context.WithCancel(t.ctx)
-	defer cancel()
-	defer context.AfterFunc(parent, cancel)()
-	t.watch.aim(u)
-	return lookIn(ctx, t.watch, u, blank)
-}
-
-func lookIn(ctx context.Context, w *watch, u *url.URL, blank time.Duration) (findings, error) {
+func lookIn(ctx context.Context, w *watch, v visit) (findings, error) {
 	var f findings
-	res, err := chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: u.String()})
+	res, err := chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: v.url.String()})
 	if err != nil {
 		return f, fmt.Errorf("navigate: %w", err)
 	}
@@ -153,11 +79,11 @@ func lookIn(ctx context.Context, w *watch, u *url.URL, blank time.Duration) (fin
 		f.add(classNetwork, "The page does not open: %s.", res.ErrorText)
 		return f, nil
 	}
-	last, err := settle(ctx, w, blank)
+	last, err := settle(ctx, w, v)
 	if err != nil {
 		return f, err
 	}
-	err = conclude(ctx, w, last, blank, &f)
+	err = conclude(ctx, w, last, v, &f)
 	return f, err
 }
 
@@ -169,12 +95,12 @@ type outcome struct {
 }
 
 // settle waits until the page shows something and is quiet, or until there is no more hope.
-func settle(ctx context.Context, w *watch, blank time.Duration) (outcome, error) {
+func settle(ctx context.Context, w *watch, v visit) (outcome, error) {
 	start := time.Now()
 	var shown time.Time
 	for {
 		var out outcome
-		pctx, cancel := context.WithTimeout(ctx, hangAfter)
+		pctx, cancel := context.WithTimeout(ctx, v.hang)
 		s, err := chromedp.Run(pctx, chromedp.Evaluate[state](probe))
 		hung := pctx.Err() != nil && ctx.Err() == nil
 		cancel()
@@ -198,8 +124,8 @@ func settle(ctx context.Context, w *watch, blank time.Duration) (outcome, error)
 			out.Shows && now.Sub(shown) >= maxSettle,
 			out.Loaded && !out.Shows && w.hasThrown() && idle >= afterFail,
 			w.reloads() > maxReloads,
-			!out.Shows && out.Loaded && idle >= quiet && now.Sub(start) >= blank,
-			!out.Shows && now.Sub(start) >= patience*blank:
+			!out.Shows && out.Loaded && idle >= quiet && now.Sub(start) >= v.blank,
+			!out.Shows && now.Sub(start) >= patience*v.blank:
 			return out, nil
 		}
 		select {
@@ -209,34 +135,47 @@ func settle(ctx context.Context, w *watch, blank time.Duration) (outcome, error)
 	}
 }
 
-// conclude turns what was seen into findings and takes the picture.
-func conclude(ctx context.Context, w *watch, last outcome, blank time.Duration, f *findings) error {
+// conclude turns what was seen into findings and takes the pictures.
+func conclude(ctx context.Context, w *watch, last outcome, v visit, f *findings) error {
 	f.title = strings.TrimSpace(last.Title)
-	f.problems = w.problems()
-	f.console, f.network = w.lines()
 	switch {
 	case last.crashed:
-		f.add(classRuntime, "The page crashed: it may need too much memory.")
+		f.from(w)
+		f.add(classRuntime, crashText)
 		return nil
 	case last.stuck:
-		f.add(classTimeout, "The page stopped answering: its code runs in an endless loop.")
+		f.from(w)
+		f.add(classTimeout, stuckText)
 		return errStuck
 	case w.reloads() > maxReloads:
+		f.from(w)
 		f.add(classRuntime, "The page reloads itself again and again.")
 		return nil // it would not hold still for a picture
-	case !last.Shows:
-		f.add(classBlank, "The page stays blank: nothing is visible after %s.", blank)
 	}
-	pctx, cancel := context.WithTimeout(ctx, hangAfter)
-	defer cancel()
-	shot, err := chromedp.Call(pctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
-		Format:           page.CaptureScreenshotFormatPng,
-		Clip:             &page.Viewport{Width: viewWidth, Height: viewHeight, Scale: pictureScale},
-		OptimizeForSpeed: new(true),
-	})
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
+	err := portray(ctx, v, f)
+	f.from(w)
+	if !last.Shows {
+		f.add(classBlank, "The page stays blank: nothing is visible after %s.", v.blank)
 	}
-	f.screenshot = shot.Data // a page that moves on in this moment has no picture
-	return nil
+	switch {
+	case w.hasCrashed():
+		f.view = nil
+		f.add(classRuntime, crashText)
+		return nil
+	case errors.Is(err, errStuck):
+		f.view = nil
+		f.add(classTimeout, stuckText)
+	}
+	return err
+}
+
+const (
+	crashText = "The page crashed: it may need too much memory."
+	stuckText = "The page stopped answering: its code runs in an endless loop."
+)
+
+// from takes what the watch has seen so far. What add reports comes after it.
+func (f *findings) from(w *watch) {
+	f.problems = w.problems()
+	f.console, f.network = w.lines()
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Timeout  time.Duration // a whole check; 0 means 30 s
 	Appear   time.Duration // how long a new version may take to show at its address; 0 means 5 s
 	Blank    time.Duration // how long a page may stay empty; 0 means 5 s
+	Hang     time.Duration // how long a page may answer nothing until it counts as stuck in a loop; 0 means 8 s
 	Idle     time.Duration // how long the browser waits for the next check; 0 means 30 s
 	Parallel int           // pages open at once; 0 means 2
 	Profiles string        // folder for the browser's throw-away profiles; "": one of ours in the temporary folder
@@ -52,6 +53,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Timeout, 30*time.Second)
 	set(&c.Appear, 5*time.Second)
 	set(&c.Blank, 5*time.Second)
+	set(&c.Hang, 8*time.Second)
 	set(&c.Idle, 30*time.Second)
 	if c.Parallel == 0 {
 		c.Parallel = 2
@@ -71,19 +73,32 @@ type Target struct {
 	Version string            // as /_deployment answers it; "" accepts any
 	Hash    string            // the plan's hash; "" accepts any
 	Assets  map[string]string // sha256 by path, such as Plan.Hashes gives; index.html is checked at "/" too
+	// Routes are the paths of the app's static routes, decoded. "/" is always opened, and first; then in their order
+	// as many as make 12 together. With fewer than 6, pages that the start page links to are opened too.
+	Routes []string
+	// Access is a token that opens a site which is not public. Every request to the app's own origin carries it in
+	// AccessHeader, and none to another; only WebSockets go without.
+	Access string
+	// Baseline is how the last good version looked: what Report.Changes compares with. It may be nil.
+	Baseline *Snapshot
 }
 
 // Report is what a check found.
 type Report struct {
 	OK         bool               // no problem that is more than a warning
-	Opened     bool               // a browser looked at the page; when false, Notice says why not
-	Notice     string             // a sentence for the person, or ""
+	Opened     bool               // a browser looked at the pages; when false, Notice says why not
+	Notice     string             // sentences for the person, or ""
 	Problems   []model.Diagnostic // of the classes runtime, network, blank, timeout and deployment
-	Console    []Line             // what the page wrote to its console, in order
+	Console    []Line             // what the pages wrote to their console, in order, the start page first
 	Network    []Line             // the requests that did not get what they asked for
-	Screenshot []byte             // PNG of 640x400, taken at 1280x800; nil when the page could not be opened
-	Title      string
-	Duration   time.Duration
+	Screenshot []byte             // PNG of 640x400, taken of the start page at 1280x800; nil when it could not be opened
+	// ScreenshotNarrow is a PNG of 195x422: the start page at 390x844.
+	ScreenshotNarrow []byte
+	Title            string        // of the start page
+	Links            []string      // paths of the app's own pages that the start page links to, in their order
+	Snapshot         Snapshot      // of the routes that were opened
+	Changes          model.Changes // since Target.Baseline; without one, it only says how many routes were opened
+	Duration         time.Duration
 }
 
 // Line is one line of what a browser says about a page.
@@ -156,31 +171,41 @@ func (c *Checker) Verify(parent context.Context, t Target) (Report, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return Report{}, fault.New(fault.Invalid, "%q is not the address of an app.", t.URL)
 	}
+	routes, err := t.routes()
+	if err != nil {
+		return Report{}, err
+	}
 	ctx, cancel := context.WithTimeout(parent, c.cfg.Timeout)
 	defer cancel()
-	defer c.gateway.allow(u)()
+	defer c.gateway.allow(u, t.Access)()
 
 	var r Report
-	page := make(chan opened, 1)
+	trip := make(chan journey, 1)
 	if c.browser != nil {
 		c.browser.warm() // a cold start takes as long as all of the rest
 	}
 	live := c.identify(ctx, u, t, &r)
 	if live && c.browser != nil {
-		go func() { page <- c.browser.open(ctx, u) }()
+		until := start.Add(c.cfg.Timeout * 3 / 4)
+		go func() { trip <- c.browser.tour(ctx, u, routes, t.Access, until) }()
 	}
 	if live {
 		c.compare(ctx, u, t, &r)
 	}
 	if live && c.browser != nil {
-		if o := <-page; errors.Is(o.err, errClosed) {
-			return Report{}, o.err
+		if j := <-trip; errors.Is(j.err, errClosed) {
+			return Report{}, j.err
 		} else if ctx.Err() == nil {
-			r.take(o)
+			r.report(j, t.Version)
 		}
 	}
 	if c.browser == nil {
-		r.Notice = "There is no browser on this machine: the version was fetched back and compared, but not opened."
+		r.note("There is no browser on this machine: the version was fetched back and compared, but not opened.")
+	}
+	if live && !r.Opened && ctx.Err() == nil {
+		if n := c.walk(ctx, u, routes, &r); n < len(routes) {
+			r.note("Of %d pages, the first %d were asked for.", len(routes), n)
+		}
 	}
 	if err := parent.Err(); err != nil {
 		return Report{}, err
@@ -188,21 +213,21 @@ func (c *Checker) Verify(parent context.Context, t Target) (Report, error) {
 	if ctx.Err() != nil {
 		r.problem(classDeployment, "", "The check did not end within %s.", c.cfg.Timeout)
 	}
+	r.Changes = model.Changes{Opened: len(r.Snapshot.Routes)}
+	if t.Baseline != nil && r.Opened {
+		r.Changes = Compare(*t.Baseline, r.Snapshot)
+	}
 	r.OK = live && !slices.ContainsFunc(r.Problems, func(d model.Diagnostic) bool { return !d.Warning })
 	r.Duration = time.Since(start)
 	return r, nil
 }
 
-// take adds what the browser found.
-func (r *Report) take(o opened) {
-	if o.err != nil {
-		r.Notice = "The browser could not be started: the version was fetched back and compared, but not opened."
-		return
+// note adds a sentence to the notice.
+func (r *Report) note(format string, args ...any) {
+	if r.Notice != "" {
+		r.Notice += " "
 	}
-	r.Opened = true
-	r.Problems = append(r.Problems, o.problems...)
-	r.Screenshot, r.Title = o.screenshot, o.title
-	r.Console, r.Network = o.console, o.network
+	r.Notice += fmt.Sprintf(format, args...)
 }
 
 func (r *Report) problem(class, file, format string, args ...any) {

@@ -58,7 +58,7 @@ func (s site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(p, ".js"):
 		w.Header().Set("Content-Type", "text/javascript")
-	case strings.HasSuffix(p, ".html"):
+	case strings.HasSuffix(p, ".html"), !strings.Contains(p, "."):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	}
 	_, _ = w.Write([]byte(body))
@@ -251,7 +251,7 @@ func TestConsoleAndNetwork(t *testing.T) {
 
 func TestEndlessLoop(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	c := newChecker(t, Config{Hang: 3 * time.Second})
 	r, err := c.Verify(t.Context(), serve(t, app(good+`; setTimeout(() => { for (;;); }, 20)`)))
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/inspector"
 	"github.com/chromedp/cdproto/network"
 	pagedomain "github.com/chromedp/cdproto/page"
@@ -32,7 +33,7 @@ type watch struct {
 
 	mu       sync.Mutex
 	origin   string
-	found    []model.Diagnostic
+	found    []problem
 	seen     map[string]bool
 	console  []Line
 	network  []Line
@@ -41,7 +42,16 @@ type watch struct {
 	loads    int                           // of the main document
 	thrown   bool
 	crashed  bool
+	linked   bool // the page was found by a link
 	dismiss  func()
+	paused   func(*fetch.EventRequestPaused)
+}
+
+// problem is something that a page does wrong, with what else is known of it.
+type problem struct {
+	model.Diagnostic
+	refused bool // the app itself answered with 401 or 403
+	extra   bool // the page works without what it did not get, and the browser asks for it when it likes
 }
 
 type request struct {
@@ -53,11 +63,15 @@ func newWatch(background func(func())) *watch {
 	return &watch{background: background, seen: map[string]bool{}, requests: map[network.RequestID]request{}}
 }
 
-// aim says which page the watch is for, before it is opened.
-func (w *watch) aim(u *url.URL) {
+// aim says which page the watch is for, before it is opened. What it knew of another page is forgotten.
+func (w *watch) aim(v visit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.origin = u.Scheme + "://" + u.Host
+	w.origin, w.linked = origin(v.url), v.linked
+	w.found, w.console, w.network = nil, nil, nil
+	clear(w.seen)
+	clear(w.requests)
+	w.loads, w.thrown, w.crashed = 0, false, false
 	w.active = time.Now()
 }
 
@@ -86,6 +100,10 @@ func (w *watch) event(ev any) {
 	case *pagedomain.EventJavascriptDialogOpening: // alert() holds the page until it is answered
 		if w.dismiss != nil {
 			w.background(w.dismiss)
+		}
+	case *fetch.EventRequestPaused:
+		if resume := w.paused; resume != nil {
+			w.background(func() { resume(ev) })
 		}
 	}
 }
@@ -119,10 +137,10 @@ func (w *watch) responded(ev *network.EventResponseReceived) {
 	}
 	u, own := w.ownPath(ev.Response.URL)
 	w.network = line(w.network, model.LogError, strconv.FormatInt(ev.Response.Status, 10)+" "+u)
-	w.add(model.Diagnostic{
+	w.add(problem{Diagnostic: model.Diagnostic{
 		Class: classNetwork, Message: "The page asks for " + u + ", which answers with status " + strconv.FormatInt(ev.Response.Status, 10) + ".",
-		Warning: !own || isExtra(ev.Type) || isSignIn(u, ev.Response.Status),
-	})
+		Warning: !own || isExtra(ev.Type) || isSignIn(u, ev.Response.Status) || w.linked && ev.Type == network.ResourceTypeDocument,
+	}, refused: own && (ev.Response.Status == 401 || ev.Response.Status == 403), extra: isExtra(ev.Type)})
 }
 
 func (w *watch) failed(ev *network.EventLoadingFailed) {
@@ -137,10 +155,10 @@ func (w *watch) failed(ev *network.EventLoadingFailed) {
 		text = "refused by CORS: " + string(ev.CorsErrorStatus.CorsError)
 	}
 	w.network = line(w.network, model.LogError, text+" "+u)
-	w.add(model.Diagnostic{
+	w.add(problem{Diagnostic: model.Diagnostic{
 		Class: classNetwork, Message: "The page asks for " + u + ", and gets nothing (" + text + ").",
 		Warning: !own || isExtra(ev.Type),
-	})
+	}, extra: isExtra(ev.Type)})
 }
 
 // isExtra reports whether a page works without a request of this kind: icons, manifests, what it fetches ahead.
@@ -164,7 +182,7 @@ func (w *watch) ownPath(raw string) (string, bool) {
 	if err != nil {
 		return raw, false
 	}
-	if u.Scheme+"://"+u.Host == w.origin {
+	if origin(u) == w.origin {
 		return u.Path, true
 	}
 	u.RawQuery, u.Fragment = "", ""
@@ -188,7 +206,7 @@ func (w *watch) threw(d *runtime.ExceptionDetails) {
 	}
 	// An error from another origin's script, such as a widget, is not the app's to repair.
 	diag.Warning = d.URL != "" && !own && !strings.HasPrefix(d.URL, "blob:")
-	w.add(diag)
+	w.add(problem{Diagnostic: diag})
 }
 
 // wrote keeps what the page's code says on the console.
@@ -245,18 +263,18 @@ func (w *watch) logged(ev *runtime.EventConsoleAPICalled) {
 			diag.File, diag.Line = strings.TrimPrefix(file, "/"), int(st.CallFrames[0].LineNumber)+1
 		}
 	}
-	w.add(diag)
+	w.add(problem{Diagnostic: diag})
 }
 
 // add keeps a problem once, and not too many of them.
-func (w *watch) add(d model.Diagnostic) {
-	d.Message = bounded(d.Message)
-	key := d.Class + d.Message
+func (w *watch) add(p problem) {
+	p.Message = bounded(p.Message)
+	key := p.Class + p.Message
 	if w.seen[key] || len(w.found) >= maxProblems {
 		return
 	}
 	w.seen[key] = true
-	w.found = append(w.found, d)
+	w.found = append(w.found, p)
 }
 
 func bounded(text string) string {
@@ -268,11 +286,14 @@ func bounded(text string) string {
 
 func (w *watch) onDialog(dismiss func()) { w.mu.Lock(); defer w.mu.Unlock(); w.dismiss = dismiss }
 
-func (w *watch) problems() []model.Diagnostic {
+// onPaused says what goes on with a request that the tab holds for us.
+func (w *watch) onPaused(resume func(*fetch.EventRequestPaused)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]model.Diagnostic(nil), w.found...)
+	w.paused = resume
 }
+
+func (w *watch) problems() []problem { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.found) }
 
 // lines returns what the page wrote and what it did not get.
 func (w *watch) lines() (console, network []Line) {

@@ -66,7 +66,7 @@ func (s *Store) ReleaseJobs(ctx context.Context) error {
 // JobOfVersion returns the job that builds a version.
 func (s *Store) JobOfVersion(ctx context.Context, versionID int64) (model.Job, error) {
 	var job model.Job
-	err := s.db.NewSelect().Model(&job).Where("version_id = ?", versionID).Order("id desc").Limit(1).Scan(ctx)
+	err := s.db.NewSelect().Model(&job).Where("version_id = ? and deployment_id is null", versionID).Order("id desc").Limit(1).Scan(ctx)
 	return job, orNotFound(err, "Nothing is being built.")
 }
 

@@ -111,8 +111,8 @@ func (s *Store) Promote(ctx context.Context, v model.Version, url string) error 
 		}{
 			{"update app_versions set status = 'green', error = '', error_class = '', ended_at = ?1 where id = ?0", []any{v.ID, now}},
 			{"update deployments set status = 'superseded', ended_at = ?1 where app_id = ?0 and environment = 'preview' and status = 'deployed'", []any{v.AppID, now}},
-			{`insert into deployments (app_id, version_id, environment, status, url, content_hash, size_bytes, ended_at)
-			  select app_id, id, 'preview', 'deployed', ?1, content_hash, bundle_bytes, ?2 from app_versions where id = ?0`, []any{v.ID, url, now}},
+			{`insert into deployments (app_id, version_id, environment, kind, status, url, content_hash, worker_bytes, user_id, promoted_at, ended_at)
+			  select app_id, id, 'preview', 'preview', 'deployed', ?1, content_hash, bundle_bytes, created_by, ?2, ?2 from app_versions where id = ?0`, []any{v.ID, url, now}},
 			{`update apps set head_version_id = ?1, status = 'generated', deployment_status = 'deployed', preview_url = ?2, updated_at = ?3
 			  where id = ?0`, []any{v.AppID, v.ID, url, now}},
 			{"update messages set status = 'completed', updated_at = ?1 where version_id = ?0 and role = 'assistant'", []any{v.ID, now}},

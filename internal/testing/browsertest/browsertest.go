@@ -11,13 +11,21 @@ import (
 // nothing but Go. CI installs one, and there its absence is a failure.
 func Need(t testing.TB) {
 	t.Helper()
+	switch {
+	case Has():
+	case os.Getenv("CI") != "":
+		t.Fatal("Chromium is missing in CI")
+	default:
+		t.Skip("no Chromium is installed; CI runs this")
+	}
+}
+
+// Has reports whether a browser is installed, for tests of which only a part needs one. In CI Need makes sure of it.
+func Has() bool {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if _, err := exec.LookPath(name); err == nil {
-			return
+			return true
 		}
 	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("Chromium is missing in CI")
-	}
-	t.Skip("no Chromium is installed; CI runs this")
+	return false
 }

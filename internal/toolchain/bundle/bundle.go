@@ -100,9 +100,14 @@ type build struct {
 	barrels  map[string]*barrel // by import; nil for a package that cannot be shortened
 }
 
-// run calls esbuild, and stops it when the context ends.
+// run bundles the page's scripts and styles.
 func (b *build) run(entries []string) (api.BuildResult, []model.Diagnostic, error) {
-	bc, cerr := api.Context(b.options(entries))
+	return b.esbuild(b.options(entries))
+}
+
+// esbuild calls it, and stops it when the context ends.
+func (b *build) esbuild(o api.BuildOptions) (api.BuildResult, []model.Diagnostic, error) {
+	bc, cerr := api.Context(o)
 	if cerr != nil {
 		return api.BuildResult{}, nil, fmt.Errorf("configure esbuild: %w", cerr)
 	}

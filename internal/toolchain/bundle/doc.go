@@ -12,4 +12,7 @@
 //
 // A development build keeps packages apart: they are bundled once per set of imports (vendor.go), and a change
 // of the app's code costs only its own files.
+//
+// An app may have server code next to its page, in worker/. It is a bundle of its own, one module for Cloudflare's
+// runtime (server.go), and the two never mix: a page that imports from worker/ does not build.
 package bundle

@@ -25,6 +25,7 @@ const (
 
 var ownNamespaces = map[string]bool{
 	namespace: true, publicNamespace: true, builtinNamespace: true, inlineNamespace: true, vendorNamespace: true, barrelNamespace: true,
+	entryNamespace: true, nodeNamespace: true,
 }
 
 // inlineLimit is the size below which an asset becomes a data URL, as with Vite.
@@ -84,6 +85,9 @@ func (b *build) resolve(pb api.PluginBuild, a api.OnResolveArgs) api.OnResolveRe
 		if _, ok := b.inline[a.Path]; ok {
 			return api.OnResolveResult{Path: a.Path, Namespace: inlineNamespace}
 		}
+		if isServerFile(a.Path) {
+			return api.OnResolveResult{Errors: []api.Message{serverOnPage(a.Path, a.Path)}}
+		}
 		return api.OnResolveResult{Path: a.Path, Namespace: namespace}
 	}
 	if a.Namespace != namespace && a.Namespace != inlineNamespace {
@@ -107,6 +111,9 @@ func (b *build) resolve(pb api.PluginBuild, a api.OnResolveArgs) api.OnResolveRe
 		return api.OnResolveResult{} // a package: esbuild knows how
 	}
 	if p, ok := b.find(target); ok {
+		if isServerFile(p) {
+			return api.OnResolveResult{Errors: []api.Message{serverOnPage(a.Path, p)}}
+		}
 		r := api.OnResolveResult{Path: p, Namespace: namespace}
 		if query != "" {
 			r.Suffix = "?" + query

@@ -1,0 +1,74 @@
+// Package routes finds the pages of a single-page app in its source. It is pure.
+package routes
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"overskill/internal/filetree"
+)
+
+var (
+	// A route as react-router takes it: <Route path="/orders"> or { path: "/orders" }.
+	route = regexp.MustCompile(`\bpath\s*[=:]\s*\{?\s*["'` + "`" + `](/?[A-Za-z0-9_\-./]*)["'` + "`" + `]`)
+	// The same by a name: path: paths.orders.
+	named = regexp.MustCompile(`\bpath\s*[=:]\s*\{?\s*([A-Za-z_$][\w$]*\.[A-Za-z_$][\w$]*)\b`)
+	// An object of constants, and what it holds: const paths = { orders: "/orders" }.
+	object   = regexp.MustCompile(`\bconst\s+([A-Za-z_$][\w$]*)[^={;]*=\s*\{([^{}]*)\}`)
+	property = regexp.MustCompile(`([A-Za-z_$][\w$]*)\s*:\s*["'` + "`" + `](/[^"'` + "`" + `]*)["'` + "`" + `]`)
+	// A nested route is relative; without its parent it cannot be opened.
+	absolute = regexp.MustCompile(`^/[A-Za-z0-9_\-./]*$`)
+)
+
+// most is how many routes are returned: more than any check opens.
+const most = 40
+
+// Of returns the static routes that the source names, "/" first, then the shorter ones, at most 40. Routes with
+// parameters are left out: nobody can say what to put in their place.
+func Of(tree filetree.Tree) []string {
+	var code [][]byte
+	constants := map[string]string{} // by name, such as paths.orders
+	for _, p := range tree.Paths() {
+		if !strings.HasPrefix(p, "src/") || !isCode(p) {
+			continue
+		}
+		content, _ := tree.Get(p)
+		code = append(code, content)
+		for _, o := range object.FindAllSubmatch(content, -1) {
+			for _, kv := range property.FindAllSubmatch(o[2], -1) {
+				constants[string(o[1])+"."+string(kv[1])] = string(kv[2])
+			}
+		}
+	}
+	seen := map[string]bool{"/": true, "": true}
+	var out []string
+	add := func(r string) {
+		if r = strings.TrimRight(r, "/"); !seen[r] && absolute.MatchString(r) && !strings.Contains(r, "//") && !strings.Contains(r, "..") {
+			seen[r] = true
+			out = append(out, r)
+		}
+	}
+	for _, content := range code {
+		for _, m := range route.FindAllSubmatch(content, -1) {
+			add(string(m[1]))
+		}
+		for _, m := range named.FindAllSubmatch(content, -1) {
+			add(constants[string(m[1])])
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int {
+		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), strings.Compare(a, b))
+	})
+	return append([]string{"/"}, out[:min(len(out), most-1)]...)
+}
+
+func isCode(p string) bool {
+	for _, ext := range []string{".tsx", ".ts", ".jsx", ".js"} {
+		if strings.HasSuffix(p, ext) {
+			return !strings.Contains(p, ".test.") && !strings.HasSuffix(p, ".d.ts")
+		}
+	}
+	return false
+}

@@ -1,0 +1,31 @@
+// The module around an app's Worker. It writes down what the app throws, with the stack, which the runtime alone
+// would not: an exception of a handler, a promise that nobody awaits, work given to ctx.waitUntil.
+import * as app from "./APP_MODULE";
+
+// Server code alone is given the app's own bindings only.
+const alone = (request, { BUCKET, ...own }, context) => app.handle(request, own, context);
+
+const worker = app.default?.fetch ? app.default : { fetch: alone };
+
+const report = (error) => console.error(`Uncaught ${(error && error.stack) || error}`);
+
+addEventListener("unhandledrejection", (event) => report(event.reason));
+
+const refuse = (status, error) => Response.json({ error }, { status, headers: { "cache-control": "no-store" } });
+
+export default {
+  async fetch(request, env, ctx) {
+    const context = {
+      waitUntil: (work) => ctx.waitUntil(Promise.resolve(work).catch(report)),
+      passThroughOnException() {},
+      props: ctx.props,
+    };
+    try {
+      const response = await worker.fetch(request, env, context);
+      return response instanceof Response ? response : refuse(404, "Not found.");
+    } catch (error) {
+      report(error);
+      return refuse(500, "The app's server code failed. Its log says why.");
+    }
+  },
+};
