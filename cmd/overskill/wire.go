@@ -273,8 +273,8 @@ func (p *program) newReleases(c config, key secret.Key, data *appdata.Server, ch
 	accounts := &cloudflareAccounts{
 		redis: p.redis, api: c.cloudflareAPI, s3: c.cloudflareS3, log: log, known: map[cloudflareKey]target.Target{},
 		dataOrigin: func(slug string) string {
-			if c.publicURL == "" || c.baseDomain == "localhost" {
-				return "" // nobody outside reaches this server
+			if !addresses.Reachable {
+				return ""
 			}
 			return strings.TrimSuffix(addresses.Public(slug, model.Production), "/")
 		},
@@ -299,7 +299,8 @@ func (p *program) addresses(c config) release.Addresses {
 		Deployment: func(slug string, deploymentID int64) string {
 			return p.withHost(site.DeploymentHost(slug, deploymentID, c.baseDomain))
 		},
-		Host: func(slug string) string { return site.Host(slug, model.Production, c.baseDomain) },
+		Host:      func(slug string) string { return site.Host(slug, model.Production, c.baseDomain) },
+		Reachable: c.publicURL != "" && c.baseDomain != "localhost",
 	}
 }
 

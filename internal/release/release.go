@@ -71,6 +71,8 @@ type Addresses struct {
 	Deployment func(slug string, deploymentID int64) string // of one local deployment, whether or not it is live
 	// Host is what a custom domain's DNS must point to.
 	Host func(slug string) string
+	// Reachable says that others than this machine can reach these addresses.
+	Reachable bool
 }
 
 // Config is what a Service and a Runner work with.

@@ -145,6 +145,9 @@ func (w *work) deploy(ctx context.Context, b built) error {
 	if err := w.stage(ctx, stageDeploy, model.DeployDeploying); err != nil {
 		return err
 	}
+	if w.row.Kind == model.TargetCloudflare && !w.Addresses.Reachable {
+		w.say(model.LogWarn, "This server cannot be reached from outside, and it holds the app's data: the published app opens, but cannot sign anybody in or keep anything. Set OVERSKILL_PUBLIC_URL.")
+	}
 	start := time.Now()
 	rule, err := w.rule(ctx, w.app.ID, w.d.Environment)
 	if err != nil {

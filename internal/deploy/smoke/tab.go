@@ -23,7 +23,6 @@ type tab struct {
 	close  context.CancelFunc // waits until the tab is closed
 	watch  *watch
 	err    error // the tab could not be made
-	used   bool  // it has shown a page
 	shrunk bool  // its window is a phone's
 	admits bool  // it says who we are
 }
