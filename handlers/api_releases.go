@@ -33,7 +33,7 @@ type apiDeploymentBody struct {
 	Environment  model.Environment      `json:"environment"`
 	Kind         model.DeploymentKind   `json:"kind"`
 	Status       model.DeploymentStatus `json:"status"`
-	Stage        string                 `json:"stage"` // check, build, deploy, verify, promote; "" before it began
+	Stage        string                 `json:"stage"` // build, check, deploy, verify, promote, then live; "" before it began
 	Ended        bool                   `json:"ended"`
 	Target       model.TargetKind       `json:"target"`
 	URL          string                 `json:"url"`

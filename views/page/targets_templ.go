@@ -48,7 +48,7 @@ func Targets(t vm.Targets) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<main class=\"wide narrow\" id=\"main\"><div class=\"title\"><h1>Where apps are published</h1><p>For all apps of the team, previews included. What is live stays where it is until it is published again.</p></div><div class=\"stack\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<main class=\"wide narrow\" id=\"main\"><div class=\"title\"><h1>Where apps are published</h1><p>For all apps of the team. Previews are always on this server. What is live stays where it is until it is published again.</p></div><div class=\"stack\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

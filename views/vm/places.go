@@ -164,8 +164,8 @@ type TargetForm struct {
 
 // TargetKinds are the places to choose from.
 var TargetKinds = []struct{ Value, Text, Hint string }{
-	{string(model.TargetLocal), "This server", "Static files and the data of the app, served by the builder itself. Nothing to set up; server code does not run here."},
-	{string(model.TargetWorkerd), "This server, in Cloudflare’s runtime", "Also runs server code, each app in a process of its own."},
+	{string(model.TargetLocal), "This server", "The builder serves the files itself and runs server code beside them. Nothing to set up."},
+	{string(model.TargetWorkerd), "This server, in Cloudflare’s runtime", "The whole app as the Worker that Cloudflare would run, each in a process of its own."},
 	{string(model.TargetCloudflare), "Cloudflare", "Workers and R2 of your own account. Needs an API token."},
 }
 

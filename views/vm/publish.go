@@ -82,14 +82,17 @@ type StageItem struct {
 
 // stages of a deployment, in their order, and what each does.
 var stages = []struct{ key, text string }{
-	{"check", "Check what is to be published"},
 	{"build", "Build for production"},
+	{"check", "Check what is to be published"},
 	{"deploy", "Put it beside what is live"},
 	{"verify", "Fetch it back and open it in a browser"},
 	{"promote", "Move the public address"},
 }
 
 func newStages(d model.Deployment) []StageItem {
+	if d.Stage == "live" || !d.PromotedAt.IsZero() && d.Status != model.DeployFailed { // whatever came after it
+		d.Stage, d.Status = stages[len(stages)-1].key, model.DeployDeployed
+	}
 	at := -1
 	for i, s := range stages {
 		if s.key == d.Stage {

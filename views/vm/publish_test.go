@@ -19,11 +19,14 @@ func TestStagesOfADeployment(t *testing.T) {
 		want string
 	}{
 		"not begun":        {model.Deployment{Status: model.DeployPending}, "wait wait wait wait wait"},
-		"first":            {model.Deployment{Status: model.DeployBuilding, Stage: "check"}, "now wait wait wait wait"},
+		"first":            {model.Deployment{Status: model.DeployBuilding, Stage: "build"}, "now wait wait wait wait"},
 		"in the middle":    {model.Deployment{Status: model.DeployDeploying, Stage: "deploy"}, "done done now wait wait"},
 		"failed":           {model.Deployment{Status: model.DeployFailed, Stage: "verify"}, "done done done fail wait"},
 		"failed at once":   {model.Deployment{Status: model.DeployFailed}, "wait wait wait wait wait"},
 		"stopped":          {model.Deployment{Status: model.DeploySuperseded, Stage: "deploy"}, "done done wait wait wait"},
+		"looked at":        {model.Deployment{Status: model.DeployDeployed, Stage: "live", PromotedAt: publishedAt}, "done done done done done"},
+		"was live":         {model.Deployment{Status: model.DeploySuperseded, Stage: "live", PromotedAt: publishedAt}, "done done done done done"},
+		"taken back":       {model.Deployment{Status: model.DeployFailed, Stage: "promote", PromotedAt: publishedAt}, "done done done done fail"},
 		"done":             {model.Deployment{Status: model.DeployDeployed, Stage: "promote"}, "done done done done done"},
 		"an unknown stage": {model.Deployment{Status: model.DeployDeploying, Stage: "teleport"}, "wait wait wait wait wait"},
 	} {
