@@ -270,7 +270,9 @@ func TestHandlerThatThrows(t *testing.T) {
 	if status != 500 || !strings.Contains(body, `"error"`) || strings.Contains(body, "s3cr3t") {
 		t.Errorf("%d %s", status, body)
 	}
-	eventually(t, "the log has the stack", func() bool { return strings.Contains(logText(r, app.Name), "at Object.handle (server.js:3:9)") || strings.Contains(logText(r, app.Name), "server.js:3") })
+	eventually(t, "the log has the stack", func() bool {
+		return strings.Contains(logText(r, app.Name), "at Object.handle (server.js:3:9)") || strings.Contains(logText(r, app.Name), "server.js:3")
+	})
 	text := logText(r, app.Name)
 	if !strings.Contains(text, "warn token is [TOKEN] { deep: [ 1 ] }") || strings.Contains(text, "s3cr3t") {
 		t.Errorf("log %s", text)
