@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 	"time"
@@ -145,6 +146,10 @@ func (w *work) deploy(ctx context.Context, b built) error {
 	if err := w.stage(ctx, stageDeploy, model.DeployDeploying); err != nil {
 		return err
 	}
+	vars := maps.Clone(b.vars)
+	if w.row.Kind == model.TargetCloudflare && w.Addresses.Reachable {
+		vars["SUPABASE_URL"] = strings.TrimSuffix(w.Addresses.Public(w.app.Slug, model.Production), "/")
+	}
 	if w.row.Kind == model.TargetCloudflare && !w.Addresses.Reachable {
 		w.say(model.LogWarn, "This server cannot be reached from outside, and it holds the app's data: the published app opens, but cannot sign anybody in or keep anything. Set OVERSKILL_PUBLIC_URL.")
 	}
@@ -155,7 +160,7 @@ func (w *work) deploy(ctx context.Context, b built) error {
 	}
 	placed, err := w.target.Deploy(ctx, target.Release{
 		Site: w.site, DeploymentID: w.d.ID, VersionID: w.v.ID, Version: w.v.Number, Plan: b.plan,
-		Vars: b.vars, Secrets: b.secrets, Access: rule,
+		Vars: vars, Secrets: b.secrets, Access: rule,
 	}, w.say)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"overskill/internal/deploy/target"
@@ -11,14 +12,19 @@ import (
 )
 
 // SetSecrets replaces the secrets of what is live: Cloudflare makes a version that differs in them alone, and deploys it.
-// Secrets that are not named disappear; the access rule, which travels as a secret, stays. NotFound: the site was never
+// Secrets that are not named disappear; the access rule, which travels as a secret, stays unless it is named. NotFound: the site was never
 // deployed.
 func (t *Target) SetSecrets(ctx context.Context, s target.Site, secrets map[string]string) error {
 	name, err := script(s)
 	if err != nil {
 		return err
 	}
-	if err := t.checkSecrets(secrets); err != nil {
+	own := maps.Clone(secrets)
+	if rule, ok := own[bindAccess]; ok { // it changes with the settings, not only with a deployment
+		t.api.redact.add(rule)
+		delete(own, bindAccess)
+	}
+	if err := t.checkSecrets(own); err != nil {
 		return err
 	}
 	base := t.account("/workers/scripts/%s", name)

@@ -44,7 +44,6 @@ type schema struct {
 	tables    map[string]*table
 	policies  map[string]*policy // by table and name
 	functions map[string]*function
-	folder    string
 	file      string
 }
 
