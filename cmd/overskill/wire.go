@@ -146,6 +146,7 @@ type program struct {
 	service  *builder.Service
 	runner   *builder.Runner
 	releases *release.Service
+	workers  *workerd.Target
 	ledger   *ledger.Ledger
 	models   *providers.Providers
 	bus      *events.Bus
@@ -210,6 +211,7 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 	if err != nil {
 		return nil, err
 	}
+	p.workers = workers
 	code := &functions{
 		run: runtime, data: data.Handler, recent: map[string]binding{},
 		bindings: func(ctx context.Context, appID int64, env model.Environment) (map[string]string, map[string]string, error) {
@@ -407,7 +409,11 @@ func (p *program) tidy(ctx context.Context, log *slog.Logger) {
 		if err == nil {
 			err = p.site.Sweep(ctx, keep)
 		}
-		if err != nil && ctx.Err() == nil {
+		placed, placedErr := p.store.PlacedIDs(ctx, model.TargetWorkerd)
+		if placedErr == nil {
+			placedErr = p.workers.Sweep(ctx, placed)
+		}
+		if err := errors.Join(err, placedErr); err != nil && ctx.Err() == nil {
 			log.ErrorContext(ctx, "tidy deployments", "error", err)
 		}
 	}

@@ -81,6 +81,17 @@ func (s *Store) DeployedHashes(ctx context.Context) (map[string]bool, error) {
 	return out, wrapf(err, "list deployed bundles")
 }
 
+// PlacedIDs returns what a target holds that an address shows or may show again.
+func (s *Store) PlacedIDs(ctx context.Context, kind model.TargetKind) (map[string]bool, error) {
+	var ids []string
+	err := s.db.NewRaw("select distinct placed_id from deployments where target = ? and placed_id <> '' and status <> 'failed'", kind).Scan(ctx, &ids)
+	out := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		out[id] = true
+	}
+	return out, wrapf(err, "list placed releases")
+}
+
 // running are the states of a deployment that has not ended.
 const running = "('pending', 'building', 'deploying')"
 

@@ -107,6 +107,9 @@ func TestPublishedAndPreviewShowTheirOwnBundles(t *testing.T) {
 	if _, err := d.store.DeploymentRelease(t.Context(), "other", one.ID); !fault.Is(err, fault.NotFound) {
 		t.Errorf("another app's address: %v", err)
 	}
+	if ids, err := d.store.PlacedIDs(t.Context(), model.TargetLocal); err != nil || len(ids) != 0 {
+		t.Errorf("placed %v, %v", ids, err)
+	}
 	hashes, err := d.store.DeployedHashes(t.Context())
 	if err != nil || !hashes["one"] || !hashes["preview-hash"] {
 		t.Errorf("hashes %v, %v", hashes, err)
