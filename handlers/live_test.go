@@ -58,7 +58,8 @@ func TestChoicesInABrowser(t *testing.T) {
 	a := workshop(st.s, st.s.users[0], time.Now())
 	b := newBrowser(t)
 	b.signIn(st, "/apps/workshop")
-	b.until(`document.querySelectorAll(".choices button").length === 3`)
+	// Before all scripts have run, a change of the picker is heard by nobody.
+	b.until(`document.querySelectorAll(".choices button").length === 3 && document.readyState === "complete"`)
 
 	b.run(`document.querySelector("#say").value = "half a thought"; const s = document.querySelector("#pick-model"); s.value = "anthropic/claude-sonnet-5-5"; s.dispatchEvent(new Event("change", { bubbles: true }))`)
 	b.until(`document.querySelector("#pick-model").selectedOptions[0].textContent === "Claude Sonnet 5.5" && document.querySelector("#picker select").title.includes("Sonnet")`)
