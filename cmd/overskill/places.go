@@ -207,8 +207,8 @@ func cloudflarePermissions() []string {
 	var out []string
 	for _, p := range cloudflare.Permissions {
 		text := p.String() + ": " + p.Why
-		if p.Zone {
-			text += " (only with a domain of your own)"
+		if p.When != "" {
+			text += " (" + p.When + ")"
 		}
 		out = append(out, text)
 	}

@@ -18,7 +18,7 @@ type DeployTarget struct {
 	TokenHint string     // first and last characters, to tell tokens apart
 	Mode      string     // of Cloudflare: script or dispatch
 	Namespace string     // the dispatch namespace
-	Bucket    string     // the R2 bucket; "" is overskill-apps
+	Bucket    string     // the R2 bucket; "" keeps all files in static assets
 	Zone      string     // the domain below which apps are published; "" is workers.dev
 	Gate      GatePolicy
 	UpdatedAt time.Time `bun:",nullzero,default:now()"`

@@ -332,6 +332,7 @@ type Deployment struct {
 	URL          string // the public address
 	CandidateURL string // where exactly this deployment answers, whether or not it is live
 	PlacedID     string // the target's own name for what it holds
+	SettingsHash string // of the secrets and the access rule that it carries; "" where none travel
 	UserID       int64  `bun:",nullzero"` // who asked for it
 	ContentHash  string
 	SizeBytes    int64 // of all files

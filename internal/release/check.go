@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
+	"overskill/internal/deploy/gate"
 	"overskill/internal/model"
 )
 
@@ -18,6 +20,8 @@ const (
 	checkTimeout = time.Minute
 	// maxChecks is how many results are kept.
 	maxChecks = 500
+	// checkFor is how long a result is good for: what is known against packages changes without the app.
+	checkFor = 6 * time.Hour
 )
 
 // checks keeps what the gate found, by everything that it looked at: a build takes a second, and a page is looked at often.
@@ -78,6 +82,9 @@ func (s *Service) checkHead(ctx context.Context, app model.App, row model.Deploy
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(found, func(f model.Finding) bool { return f.Rule == gate.NotChecked }) {
+		return found, nil // it is asked again, and soon
+	}
 	s.checks.mu.Lock()
 	defer s.checks.mu.Unlock()
 	if len(s.checks.known) >= maxChecks {
@@ -89,7 +96,7 @@ func (s *Service) checkHead(ctx context.Context, app model.App, row model.Deploy
 
 // checkKey names what a check depends on, and tells nothing of the values.
 func checkKey(versionID int64, public, private map[string]string, kind model.TargetKind) (string, error) {
-	b, err := json.Marshal([]any{versionID, public, private, kind})
+	b, err := json.Marshal([]any{versionID, public, private, kind, time.Now().Truncate(checkFor).Unix()})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), err
 }

@@ -54,7 +54,9 @@ func (l local) Rollback(ctx context.Context, s target.Site, id string) (target.L
 }
 
 // SetSecrets has nothing to do: the server code of this machine is given its secrets when it starts, from the store.
-func (l local) SetSecrets(context.Context, target.Site, map[string]string) error { return nil }
+func (l local) SetSecrets(context.Context, target.Site, map[string]string) (string, error) {
+	return "", nil
+}
 
 // Delete has nothing to do: without its row nothing is shown, and the files go when nothing names them any more.
 func (l local) Delete(context.Context, target.Site) error { return nil }

@@ -113,7 +113,7 @@ func (s *Service) Rollback(ctx context.Context, u model.User, slug string, id in
 	}
 	return s.start(ctx, u, app, model.Deployment{
 		VersionID: old.VersionID, Kind: model.KindRollback, ContentHash: old.ContentHash, PlacedID: old.PlacedID,
-		WorkerBytes: old.WorkerBytes, SizeBytes: old.SizeBytes, Target: old.Target,
+		WorkerBytes: old.WorkerBytes, SizeBytes: old.SizeBytes, Target: old.Target, SettingsHash: old.SettingsHash,
 	})
 }
 
@@ -158,8 +158,7 @@ func (s *Service) Unpublish(ctx context.Context, u model.User, slug string) erro
 	if err != nil {
 		return err
 	}
-	// The row first: locally it is what the address shows. A target that cannot be reached is told to the person, and
-	// asking again finishes the rest.
+	// The row last: asking again finishes what a target that could not be reached has left.
 	if err := t.Delete(ctx, site(app, model.Production)); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ import (
 	"overskill/internal/platform/secret"
 	"overskill/internal/platform/store"
 	"overskill/internal/toolchain"
+	"overskill/internal/toolchain/npm"
 )
 
 // JobKind is the kind of job that a Runner does.
@@ -44,6 +45,7 @@ type Tools interface {
 	Build(ctx context.Context, in toolchain.BuildInput) (toolchain.Dist, error)
 	BuildServer(ctx context.Context, in toolchain.BuildInput) (toolchain.Server, error)
 	Licenses(ctx context.Context, tree filetree.Tree) ([]toolchain.Package, error)
+	Audit(ctx context.Context, installed map[string][]string) *npm.Audit
 }
 
 // Verifier opens a deployment in a browser.

@@ -40,9 +40,9 @@ type place struct {
 }
 
 func (p *place) Verify(context.Context) error { return p.down }
-func (p *place) SetSecrets(_ context.Context, _ target.Site, secrets map[string]string) error {
+func (p *place) SetSecrets(_ context.Context, _ target.Site, secrets map[string]string) (string, error) {
 	p.secrets = secrets
-	return p.down
+	return "", p.down
 }
 
 type queue struct{}

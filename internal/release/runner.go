@@ -153,14 +153,25 @@ func (r *Runner) deployment(ctx context.Context, job model.Job, log *slog.Logger
 		}
 	}
 	if w.d.Kind == model.KindRollback && w.d.PlacedID != "" {
-		err := w.rollback(ctx)
-		if !fault.Is(err, fault.NotFound) {
+		same, err := w.settled(ctx)
+		if err != nil {
 			return err
 		}
-		w.say(model.LogInfo, "What was live then is gone from the target. It is built and deployed again.")
+		if same {
+			err := w.rollback(ctx)
+			if !fault.Is(err, fault.NotFound) {
+				return err
+			}
+			w.say(model.LogInfo, "What was live then is gone from the target. It is built and deployed again.")
+		} else {
+			w.say(model.LogInfo, "Secrets, or who may open the app, have changed since it was live. It is built and deployed again with those of today.")
+		}
 	}
 	return w.publish(ctx)
 }
+
+// maxRounds is how often a deployment follows settings that change while it is made.
+const maxRounds = 5
 
 // publish makes the deployment from the version's source.
 func (w *work) publish(ctx context.Context) error {
@@ -171,13 +182,21 @@ func (w *work) publish(ctx context.Context) error {
 	if err := w.check(ctx, built); err != nil {
 		return err
 	}
-	if err := w.deploy(ctx, built); err != nil {
-		return err
+	for range maxRounds {
+		if err := w.deploy(ctx, built); err != nil {
+			return err
+		}
+		if err := w.verify(ctx, built); err != nil {
+			return err
+		}
+		if same, err := w.settled(ctx); err != nil {
+			return err
+		} else if same {
+			return w.promote(ctx)
+		}
+		w.info("Secrets, or who may open the app, were changed meanwhile. It is deployed with the new ones.")
 	}
-	if err := w.verify(ctx, built); err != nil {
-		return err
-	}
-	return w.promote(ctx)
+	return fault.New(fault.Unavailable, "The app's secrets were changed again and again while it was deployed. Publish it once they stay.")
 }
 
 // The stages, as the row and the page name them.

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"time"
 	"unicode/utf8"
@@ -56,7 +55,7 @@ func (s *Service) SetAccess(ctx context.Context, u model.User, slug string, env 
 	if err := s.Store.SetAccess(ctx, a, audit(app, u, "app.access.set", map[string]any{"environment": env, "mode": mode})); err != nil {
 		return err
 	}
-	return s.syncAccess(ctx, app, env)
+	return s.syncSettings(ctx, u, app, env, "It is saved")
 }
 
 // RevokeLinks ends every link and session.
@@ -78,45 +77,7 @@ func (s *Service) RevokeLinks(ctx context.Context, u model.User, slug string, en
 	if err := s.Store.SetAccess(ctx, a, audit(app, u, "app.access.revoke", map[string]any{"environment": env})); err != nil {
 		return err
 	}
-	return s.syncAccess(ctx, app, env)
-}
-
-// syncAccess carries the rule to where the app is published. On this machine every request asks for it; elsewhere it
-// travels with a deployment.
-func (s *Service) syncAccess(ctx context.Context, app model.App, env model.Environment) error {
-	if env != model.Production || app.PublishedAt.IsZero() {
-		return nil
-	}
-	t, row, err := s.livePlace(ctx, app)
-	if err != nil || row.Kind != model.TargetCloudflare {
-		return err
-	}
-	secrets, err := s.secretsOf(ctx, app, env, row.Kind)
-	if err != nil {
-		return err
-	}
-	if err := t.SetSecrets(ctx, site(app, env), secrets); err != nil {
-		return fault.Wrap(err, fault.KindOf(err), "It is saved, but the published app does not know yet: %s Publish again to try once more.", fault.Text(err))
-	}
-	return nil
-}
-
-// accessBinding is the Worker's binding that holds the rule.
-const accessBinding = "ACCESS"
-
-// secretsOf returns all that a live app's server holds in secret.
-func (s *Service) secretsOf(ctx context.Context, app model.App, env model.Environment, kind model.TargetKind) (map[string]string, error) {
-	_, secrets, err := s.Bindings(ctx, app.ID, env)
-	if err != nil || kind != model.TargetCloudflare {
-		return secrets, err
-	}
-	rule, err := s.rule(ctx, app.ID, env)
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(rule)
-	secrets[accessBinding] = string(text)
-	return secrets, err
+	return s.syncSettings(ctx, u, app, env, "It is saved")
 }
 
 // ShareLink makes a link that opens an app whose environment is private, for between an hour and 30 days.

@@ -99,11 +99,22 @@ func (s *Service) findings(ctx context.Context, tree filetree.Tree, b built) ([]
 		return nil, err
 	}
 	in := gate.Input{Files: b.dist.Files, Source: tree, Server: b.plan.Server, Secrets: b.secrets}
+	installed := map[string][]string{}
 	for _, p := range packages {
 		if p.Dev { // nothing of it reaches visitors
 			continue
 		}
+		installed[p.Name] = append(installed[p.Name], p.Version)
 		in.Packages = append(in.Packages, gate.Package{Name: p.Name, Version: p.Version, License: p.License, Direct: p.Direct})
+	}
+	audit := s.Tools.Audit(ctx, installed)
+	in.Releases, in.Unchecked = audit.Releases, audit.Unchecked
+	for _, a := range audit.Advisories {
+		level := gate.Level(a.Severity)
+		if a.Malicious {
+			level = gate.Malicious
+		}
+		in.Advisories = append(in.Advisories, gate.Advisory{Package: a.Package, Range: a.Range, Level: level, Title: a.Title, Source: a.URL})
 	}
 	for _, p := range tree.Paths() {
 		if strings.HasPrefix(p, "supabase/migrations/") && strings.HasSuffix(p, ".sql") {
@@ -154,20 +165,20 @@ func (w *work) deploy(ctx context.Context, b built) error {
 		w.say(model.LogWarn, "This server cannot be reached from outside, and it holds the app's data: the published app opens, but cannot sign anybody in or keep anything. Set OVERSKILL_PUBLIC_URL.")
 	}
 	start := time.Now()
-	rule, err := w.rule(ctx, w.app.ID, w.d.Environment)
+	now, err := w.settings(ctx, w.app, w.d.Environment, w.row.Kind)
 	if err != nil {
 		return err
 	}
 	placed, err := w.target.Deploy(ctx, target.Release{
 		Site: w.site, DeploymentID: w.d.ID, VersionID: w.v.ID, Version: w.v.Number, Plan: b.plan,
-		Vars: vars, Secrets: b.secrets, Access: rule,
+		Vars: vars, Secrets: now.secrets, Access: now.rule,
 	}, w.say)
 	if err != nil {
 		return err
 	}
-	w.d.PlacedID, w.d.CandidateURL, w.d.SentBytes = placed.ID, placed.URL, placed.Sent
+	w.d.PlacedID, w.d.CandidateURL, w.d.SentBytes, w.d.SettingsHash = placed.ID, placed.URL, placed.Sent, now.hash
 	w.info("Deployed in %d ms, %d bytes sent", time.Since(start).Milliseconds(), placed.Sent)
-	return w.save(ctx, "placed_id", "candidate_url", "sent_bytes")
+	return w.save(ctx, "placed_id", "candidate_url", "sent_bytes", "settings_hash")
 }
 
 // look opens an address of the deployment, and fails when it is not as it must be.

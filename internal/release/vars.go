@@ -60,7 +60,7 @@ func (s *Service) SetVar(ctx context.Context, u model.User, slug string, env mod
 	if err := s.Store.SetEnvVar(ctx, v, audit(app, u, "app.variable.set", map[string]any{"key": key, "environment": env})); err != nil {
 		return err
 	}
-	return s.syncSecrets(ctx, app, env)
+	return s.syncSettings(ctx, u, app, env, "The variable is saved")
 }
 
 // DeleteVar removes a variable.
@@ -75,26 +75,7 @@ func (s *Service) DeleteVar(ctx context.Context, u model.User, slug string, env 
 	if err := s.Store.DeleteEnvVar(ctx, app.ID, env, key, audit(app, u, "app.variable.delete", map[string]any{"key": key, "environment": env})); err != nil {
 		return err
 	}
-	return s.syncSecrets(ctx, app, env)
-}
-
-// syncSecrets gives the live app's server code the secrets as they are now.
-func (s *Service) syncSecrets(ctx context.Context, app model.App, env model.Environment) error {
-	if env != model.Production || app.PublishedAt.IsZero() {
-		return nil
-	}
-	t, row, err := s.livePlace(ctx, app)
-	if err != nil {
-		return err
-	}
-	secrets, err := s.secretsOf(ctx, app, env, row.Kind)
-	if err != nil {
-		return err
-	}
-	if err := t.SetSecrets(ctx, site(app, env), secrets); err != nil {
-		return fault.Wrap(err, fault.KindOf(err), "The variable is saved, but the published app does not have it yet: %s Publish again to try once more.", fault.Text(err))
-	}
-	return nil
+	return s.syncSettings(ctx, u, app, env, "The variable is removed")
 }
 
 // masked shows the ends of a value, and nothing of a short one.

@@ -138,3 +138,9 @@ func licenseOf(raw json.RawMessage) string {
 	}
 	return strings.Join(names, "")
 }
+
+// Audit asks the registry what is known against installed packages, versions by name. It always returns something: what
+// could not be found out is Unchecked.
+func (t *Toolchain) Audit(ctx context.Context, installed map[string][]string) *npm.Audit {
+	return t.audits.Audit(ctx, installed)
+}

@@ -49,6 +49,7 @@ type Toolchain struct {
 	temp   string
 	log    *slog.Logger
 	store  *npm.Store
+	audits *npm.Auditor
 	styles *tailwind.Pool
 	vendor *bundle.Vendor
 	slots  chan struct{} // one per build that may run
@@ -103,7 +104,7 @@ func New(cfg Config) (*Toolchain, error) {
 		cfg.Idle = time.Minute
 	}
 	t := &Toolchain{
-		dir: dir, temp: temp, log: cfg.Log, store: store,
+		dir: dir, temp: temp, log: cfg.Log, store: store, audits: npm.NewAuditor(registry),
 		styles: tailwind.NewPool(cfg.Idle), vendor: bundle.NewVendor(filepath.Join(dir, "vendor")),
 		slots: make(chan struct{}, max(1, cfg.MaxBuilds)), idle: cfg.Idle,
 	}

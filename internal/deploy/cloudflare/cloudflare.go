@@ -60,7 +60,10 @@ const (
 // DefaultBucket is the R2 bucket unless the configuration names another.
 const DefaultBucket = "overskill-apps"
 
-const defaultBaseURL = "https://api.cloudflare.com/client/v4"
+const (
+	defaultBaseURL    = "https://api.cloudflare.com/client/v4"
+	defaultWorkersDev = "https://workers.dev"
+)
 
 // CompatibilityDate is the day whose behaviour of the Workers runtime our scripts were tested with.
 const CompatibilityDate = "2026-11-01"
@@ -76,10 +79,11 @@ type Config struct {
 	AccountID string // 32 hexadecimal digits
 	Mode      string // ModeScript or ModeDispatch; "" is ModeScript
 	Namespace string // the dispatch namespace, in ModeDispatch
-	Bucket    string // the R2 bucket; "" is DefaultBucket
+	Bucket    string // the R2 bucket; "" does without R2, in ModeDispatch it is DefaultBucket
 	Zone      string // the domain below which apps are published; "" is the account's workers.dev subdomain
 
 	BaseURL    string // of the API; "" is Cloudflare's
+	WorkersDev string // the address below which workers.dev hosts are; "" is Cloudflare's
 	S3Endpoint string // of R2's S3 API; "" is Cloudflare's for the account
 
 	// DataOrigin names the origin of an app's data API, which becomes its binding DATA_ORIGIN. nil, or a result of "",
@@ -131,8 +135,11 @@ func New(cfg Config) (*Target, error) {
 	if cfg.Mode == "" {
 		cfg.Mode = ModeScript
 	}
-	if cfg.Bucket == "" {
+	if cfg.Bucket == "" && cfg.Mode == ModeDispatch { // its routes lie there
 		cfg.Bucket = DefaultBucket
+	}
+	if cfg.WorkersDev == "" {
+		cfg.WorkersDev = defaultWorkersDev
 	}
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = defaultBaseURL
@@ -186,12 +193,12 @@ func (c Config) check() error {
 		return fault.New(fault.Invalid, "The mode dispatch needs the name of a dispatch namespace: lower-case letters, digits and hyphens.")
 	case c.Mode == ModeDispatch && c.Zone == "":
 		return fault.New(fault.Invalid, "The mode dispatch needs a domain: scripts in a dispatch namespace have no workers.dev address.")
-	case len(c.Bucket) < 3 || !names.MatchString(c.Bucket) || strings.Contains(c.Bucket, "_"):
+	case c.Bucket != "" && (len(c.Bucket) < 3 || !names.MatchString(c.Bucket) || strings.Contains(c.Bucket, "_")):
 		return fault.New(fault.Invalid, "%q is no name of an R2 bucket: 3 to 63 lower-case letters, digits and hyphens.", c.Bucket)
 	case c.Zone != "" && !hostnames.MatchString(c.Zone):
 		return fault.New(fault.Invalid, "%q is no domain.", c.Zone)
 	}
-	for _, raw := range []string{c.BaseURL, c.S3Endpoint} {
+	for _, raw := range []string{c.BaseURL, c.S3Endpoint, c.WorkersDev} {
 		if u, err := url.Parse(raw); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 			return fault.New(fault.Invalid, "%q is no address of an API.", raw)
 		}
@@ -240,6 +247,12 @@ func (t *Target) host(s target.Site) string {
 		label = "preview-" + label
 	}
 	return label + "." + t.cfg.Zone
+}
+
+// workersDevURL is the address of a script, or of one of its versions, on workers.dev.
+func (t *Target) workersDevURL(label, subdomain string) string {
+	scheme, host, _ := strings.Cut(t.cfg.WorkersDev, "://")
+	return scheme + "://" + label + "." + subdomain + "." + host
 }
 
 // set fills a field of the SDK's parameters, whose type has no name outside the SDK's own module.

@@ -19,6 +19,8 @@ import (
 const (
 	codeBucketExists = 10004
 	codeNoBucket     = 10006
+	codeNotNewest    = 10215
+	codeNoR2         = 10042
 	codeNoScript     = 10007
 	codeNoService    = 10090
 	codeRouteExists  = 10020
@@ -43,14 +45,13 @@ func (t *Target) Deploy(ctx context.Context, r target.Release, say target.Progre
 	if err != nil {
 		return target.Placed{}, err
 	}
-	if err := t.ensureBucket(ctx); err != nil {
-		return target.Placed{}, err
+	var sent int64
+	if big := inBucket(r.Plan); len(big) > 0 {
+		if sent, err = t.putObjects(ctx, r.AppID, big); err != nil {
+			return target.Placed{}, fmt.Errorf("deploy %s: %w", name, err)
+		}
+		say(model.LogInfo, fmt.Sprintf("Stored the files outside the Worker in R2: %d bytes had to be sent.", sent))
 	}
-	sent, err := t.putObjects(ctx, r.AppID, r.Plan)
-	if err != nil {
-		return target.Placed{}, fmt.Errorf("deploy %s: %w", name, err)
-	}
-	say(model.LogInfo, fmt.Sprintf("Stored the files outside the Worker in R2: %d bytes had to be sent.", sent))
 	up := upload{release: r, name: name, bindings: bindings}
 	var placed target.Placed
 	if t.cfg.Mode == ModeDispatch {
@@ -65,6 +66,16 @@ func (t *Target) Deploy(ctx context.Context, r target.Release, say target.Progre
 	placed.Sent += sent
 	say(model.LogInfo, fmt.Sprintf("Uploaded the Worker %s, which nobody is shown yet.", name))
 	return placed, nil
+}
+
+// inBucket returns what of a plan lies in R2.
+func inBucket(p plan.Plan) (out []plan.Asset) {
+	for _, a := range p.Assets {
+		if a.Place == plan.InBucket {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // upload is a release on its way into a script.
@@ -131,7 +142,7 @@ func (t *Target) deployVersion(ctx context.Context, up upload) (target.Placed, e
 	if !versionIDs.MatchString(version.ID) {
 		return target.Placed{}, fault.New(fault.Unavailable, "Cloudflare took the version but did not name it. Try again.")
 	}
-	return target.Placed{ID: version.ID, URL: "https://" + label + "." + subdomain + ".workers.dev", Sent: sent}, nil
+	return target.Placed{ID: version.ID, URL: t.workersDevURL(label, subdomain), Sent: sent}, nil
 }
 
 // ensureScript makes sure that a site's Worker exists and that its versions have preview hosts. A new one is a

@@ -41,8 +41,8 @@ func s3Secret(token string) string {
 // uploads is how many files travel at a time.
 const uploads = 4
 
-// objectTimeout bounds one call to R2, before the time that its body takes.
-const objectTimeout = 60 * time.Second
+// objectTimeout bounds one call to R2 with its repetitions, before the time that its body takes.
+const objectTimeout = 3 * callTimeout
 
 // bulkClient returns the S3 client, or nil when the account's S3 API does not take the token: then the REST API does.
 func (t *Target) bulkClient(ctx context.Context) (*bulk, error) {
@@ -62,7 +62,7 @@ func (t *Target) bulkClient(ctx context.Context) (*bulk, error) {
 	}
 	client, err := minio.New(u.Host, &minio.Options{
 		Creds: credentials.NewStaticV4(id, s3Secret(t.cfg.Token), ""), Secure: u.Scheme == "https",
-		Region: "auto", BucketLookup: minio.BucketLookupPath, Transport: t.cfg.HTTPClient.Transport, MaxRetries: 3,
+		Region: "auto", BucketLookup: minio.BucketLookupPath, Transport: t.s3Transport(), MaxRetries: 3,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("client of the S3 API: %w", err)
@@ -72,6 +72,17 @@ func (t *Target) bulkClient(ctx context.Context) (*bulk, error) {
 	t.s3 = b
 	t.mu.Unlock()
 	return b, nil
+}
+
+// s3Transport gives up on a call that is not answered, so that the S3 client repeats it.
+func (t *Target) s3Transport() http.RoundTripper {
+	own, ok := t.cfg.HTTPClient.Transport.(*http.Transport)
+	if !ok {
+		return t.cfg.HTTPClient.Transport
+	}
+	own = own.Clone()
+	own.ResponseHeaderTimeout = t.api.timeout
+	return own
 }
 
 // ensureBucket creates the bucket when it is missing.
@@ -103,17 +114,11 @@ func (t *Target) ensureBucket(ctx context.Context) error {
 	return nil
 }
 
-// putObjects uploads the files of a plan that lie in the bucket and are not there yet. A key holds the hash of its
-// content and a put is atomic, so a key that is there is complete.
-func (t *Target) putObjects(ctx context.Context, appID int64, p plan.Plan) (sent int64, err error) {
-	var want []plan.Asset
-	for _, a := range p.Assets {
-		if a.Place == plan.InBucket {
-			want = append(want, a)
-		}
-	}
-	if len(want) == 0 {
-		return 0, nil
+// putObjects uploads the files that are not in the bucket yet. A key holds the hash of its content and a put is atomic,
+// so a key that is there is complete.
+func (t *Target) putObjects(ctx context.Context, appID int64, want []plan.Asset) (sent int64, err error) {
+	if err := t.ensureBucket(ctx); err != nil {
+		return 0, err
 	}
 	have, err := t.objects(ctx, appPrefix(appID))
 	if err != nil {
@@ -166,8 +171,11 @@ func (t *Target) objectPath(key string) string {
 	return t.account("/r2/buckets/%s/objects/%s", t.cfg.Bucket, url.PathEscape(key))
 }
 
-// objects lists what has a prefix. A bucket that is not there holds nothing.
+// objects lists what has a prefix. A bucket that is not there, or not used, holds nothing.
 func (t *Target) objects(ctx context.Context, prefix string) ([]object, error) {
+	if t.cfg.Bucket == "" {
+		return nil, nil
+	}
 	s3, err := t.bulkClient(ctx)
 	if err != nil {
 		return nil, err

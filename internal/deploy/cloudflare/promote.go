@@ -152,7 +152,7 @@ func (t *Target) address(ctx context.Context, s target.Site, name string) (targe
 	if err != nil {
 		return target.Live{}, fmt.Errorf("read the workers.dev settings: %w", err)
 	}
-	live := target.Live{URL: "https://" + name + "." + subdomain + ".workers.dev"}
+	live := target.Live{URL: t.workersDevURL(name, subdomain)}
 	if now.Enabled && now.PreviewsEnabled {
 		return live, nil
 	}

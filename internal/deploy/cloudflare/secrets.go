@@ -11,13 +11,14 @@ import (
 	"overskill/internal/fault"
 )
 
-// SetSecrets replaces the secrets of what is live: Cloudflare makes a version that differs in them alone, and deploys it.
-// Secrets that are not named disappear; the access rule, which travels as a secret, stays unless it is named. NotFound: the site was never
-// deployed.
-func (t *Target) SetSecrets(ctx context.Context, s target.Site, secrets map[string]string) error {
+// SetSecrets replaces the secrets of what is live: Cloudflare makes a version that differs in them alone, and deploys it;
+// id is that version. Secrets that are not named disappear; the access rule, which travels as a secret, stays unless it
+// is named. NotFound: the site was never deployed. Conflict: an older version than the newest is live, and Cloudflare
+// changes the newest only.
+func (t *Target) SetSecrets(ctx context.Context, s target.Site, secrets map[string]string) (id string, err error) {
 	name, err := script(s)
 	if err != nil {
-		return err
+		return "", err
 	}
 	own := maps.Clone(secrets)
 	if rule, ok := own[bindAccess]; ok { // it changes with the settings, not only with a deployment
@@ -25,35 +26,42 @@ func (t *Target) SetSecrets(ctx context.Context, s target.Site, secrets map[stri
 		delete(own, bindAccess)
 	}
 	if err := t.checkSecrets(own); err != nil {
-		return err
+		return "", err
 	}
 	base := t.account("/workers/scripts/%s", name)
 	if t.cfg.Mode == ModeDispatch {
 		live, err := t.liveScript(ctx, s)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if live == "" {
-			return fault.New(fault.NotFound, "The app is not published yet; its secrets go along when it is.")
+			return "", fault.New(fault.NotFound, "The app is not published yet; its secrets go along when it is.")
 		}
 		base = t.namespaced(live)
 	}
 	var now []binding
 	if _, err := t.call(ctx, http.MethodGet, base+"/secrets", nil, &now); has(err, codeNoScript, codeNoService) {
-		return fault.Wrap(err, fault.NotFound, "The app is not published yet; its secrets go along when it is.")
+		return "", fault.Wrap(err, fault.NotFound, "The app is not published yet; its secrets go along when it is.")
 	} else if err != nil {
-		return fmt.Errorf("read the secrets of %s: %w", name, err)
+		return "", fmt.Errorf("read the secrets of %s: %w", name, err)
 	}
 	patch, changed, err := mergePatch(now, secrets)
 	if err != nil || !changed {
-		return err
+		return "", err
 	}
 	// The SDK's own body drops nulls, and with them every deletion.
 	body := &payload{Type: "application/merge-patch+json", Body: patch}
-	if _, err := t.call(ctx, http.MethodPatch, base+"/secrets-bulk", body, nil); err != nil {
-		return fmt.Errorf("set the secrets of %s: %w", name, err)
+	_, err = t.call(ctx, http.MethodPatch, base+"/secrets-bulk", body, nil)
+	if has(err, codeNotNewest) {
+		return "", fault.Wrap(err, fault.Conflict, "Cloudflare changes the secrets of the newest version only, and an older one is live. Publish it again.")
 	}
-	return nil
+	if err != nil {
+		return "", fmt.Errorf("set the secrets of %s: %w", name, err)
+	}
+	if t.cfg.Mode == ModeDispatch {
+		return "", nil
+	}
+	return t.liveVersion(ctx, name)
 }
 
 // mergePatch says how to come from the secrets that are there to those that are wanted (RFC 7396: null removes).

@@ -23,6 +23,7 @@ type transport struct {
 	log     *slog.Logger
 	redact  redactor
 	backoff time.Duration // before the first repetition; doubled after each
+	timeout time.Duration // of one attempt, before the time that its body takes
 }
 
 // How a call is carried out.
@@ -36,7 +37,7 @@ const (
 )
 
 func newTransport(cfg Config) *transport {
-	return &transport{client: cfg.HTTPClient, limiter: cfg.Limiter, log: cfg.Log, backoff: firstWait}
+	return &transport{client: cfg.HTTPClient, limiter: cfg.Limiter, log: cfg.Log, backoff: firstWait, timeout: callTimeout}
 }
 
 // apiError is what Cloudflare answered to a call. Its text holds no secret.
@@ -100,7 +101,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // once makes one attempt. After an error, pause is how long the server wants to be left alone, or negative when
 // repeating is pointless.
 func (t *transport) once(req *http.Request) (res *http.Response, pause time.Duration, err error) {
-	timeout := callTimeout + time.Duration(req.ContentLength/bodyRate)*time.Second
+	timeout := t.timeout + time.Duration(req.ContentLength/bodyRate)*time.Second
 	ctx, cancel := context.WithTimeout(req.Context(), timeout)
 	defer cancel()
 	try := req.Clone(ctx)

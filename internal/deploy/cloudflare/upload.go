@@ -57,7 +57,13 @@ type assetsConfig struct {
 // bindings returns what a release's script gets in its env, in a fixed order. VITE_ names are built into the bundle,
 // where everybody reads them: one among the secrets is somebody's mistake, and refused.
 func (t *Target) bindings(r target.Release) ([]binding, error) {
-	out := []binding{{Type: "r2_bucket", Name: bindBucket, BucketName: t.cfg.Bucket}}
+	var out []binding
+	if big := inBucket(r.Plan); len(big) > 0 {
+		if err := t.checkBucket(r.Plan, big[0]); err != nil {
+			return nil, err
+		}
+		out = append(out, binding{Type: "r2_bucket", Name: bindBucket, BucketName: t.cfg.Bucket})
+	}
 	taken := map[string]bool{bindBucket: true, bindAssets: true, bindAccess: true, bindOrigin: true}
 	if t.cfg.DataOrigin != nil {
 		if origin := t.cfg.DataOrigin(r.Slug); origin != "" {
@@ -94,6 +100,18 @@ func (t *Target) bindings(r target.Release) ([]binding, error) {
 		return nil, fault.New(fault.TooLarge, "The app has %d variables and secrets; Cloudflare takes %d.", len(out), maxBindings)
 	}
 	return out, nil
+}
+
+// checkBucket refuses a release that needs the bucket and cannot have it. Server code must not: it can reach every
+// binding of its Worker, and the bucket holds the files of all apps.
+func (t *Target) checkBucket(p plan.Plan, a plan.Asset) error {
+	switch {
+	case t.cfg.Bucket == "":
+		return fault.New(fault.TooLarge, "%s has %d bytes, more than Cloudflare takes as a static asset. Make it smaller, or enter an R2 bucket in the team's settings.", a.Path, a.Size)
+	case len(p.Server) > 0:
+		return fault.New(fault.TooLarge, "%s has %d bytes, more than Cloudflare takes as a static asset, and an app with server code cannot keep files in R2. Make it smaller.", a.Path, a.Size)
+	}
+	return nil
 }
 
 // What Cloudflare takes (the limits of the free plan).

@@ -22,21 +22,23 @@ type Permission struct {
 	Name  string // such as Workers Scripts
 	Level string // Read or Edit
 	Why   string
-	Zone  bool // needed only where apps are published below a domain of one's own
+	When  string // where it is not always needed: "only with ..."
 }
 
 // String is the permission as Cloudflare's form shows it.
 func (p Permission) String() string { return p.Group + " > " + p.Name + " > " + p.Level }
 
+const withZone = "only with a domain of your own"
+
 // Permissions lists what a token needs. The documentation and the settings page show the same list.
 var Permissions = []Permission{
 	{Group: "Account", Name: "Workers Scripts", Level: "Edit", Why: "to upload apps, publish, roll back and delete them"},
-	{Group: "Account", Name: "Workers R2 Storage", Level: "Edit", Why: "to store the files that are too large for a Worker"},
+	{Group: "Account", Name: "Workers R2 Storage", Level: "Edit", Why: "to store the files that are too large for a Worker", When: "only with an R2 bucket"},
 	{Group: "Account", Name: "Workers Tail", Level: "Read", Why: "to show what the server code of an app writes"},
 	{Group: "Account", Name: "Account Settings", Level: "Read", Why: "to find out whether the token belongs to this account"},
-	{Group: "Zone", Name: "Zone", Level: "Read", Why: "to find the domain", Zone: true},
-	{Group: "Zone", Name: "Workers Routes", Level: "Edit", Why: "to lead the domain to apps", Zone: true},
-	{Group: "Zone", Name: "DNS", Level: "Edit", Why: "because Cloudflare writes the DNS record of a custom domain on behalf of the token", Zone: true},
+	{Group: "Zone", Name: "Zone", Level: "Read", Why: "to find the domain", When: withZone},
+	{Group: "Zone", Name: "Workers Routes", Level: "Edit", Why: "to lead the domain to apps", When: withZone},
+	{Group: "Zone", Name: "DNS", Level: "Edit", Why: "because Cloudflare writes the DNS record of a custom domain on behalf of the token", When: withZone},
 }
 
 func permission(name string) Permission {
@@ -85,11 +87,8 @@ func (t *Target) Verify(ctx context.Context) error {
 	if _, err := t.scripts.List(ctx, list); err != nil {
 		return fmt.Errorf("list scripts: %w", err)
 	}
-	if _, err := t.call(ctx, http.MethodGet, t.account("/r2/buckets?per_page=1"), nil, nil); err != nil {
-		if has(err, 10042) {
-			return fault.Wrap(err, fault.Invalid, "R2 is not switched on in this Cloudflare account. Open R2 in the dashboard once and accept its terms; the free plan is enough.")
-		}
-		return fmt.Errorf("list buckets: %w", err)
+	if err := t.verifyBucket(ctx); err != nil {
+		return err
 	}
 	if t.cfg.Mode == ModeDispatch {
 		if err := t.verifyNamespace(ctx); err != nil {
@@ -108,6 +107,21 @@ func (t *Target) Verify(ctx context.Context) error {
 		if _, err := t.routes.List(ctx, read); err != nil {
 			return fmt.Errorf("list routes: %w", err)
 		}
+	}
+	return nil
+}
+
+// verifyBucket asks for R2 only where it is used.
+func (t *Target) verifyBucket(ctx context.Context) error {
+	if t.cfg.Bucket == "" {
+		return nil
+	}
+	_, err := t.call(ctx, http.MethodGet, t.account("/r2/buckets?per_page=1"), nil, nil)
+	if has(err, codeNoR2) {
+		return fault.Wrap(err, fault.Invalid, "R2 is not switched on in this Cloudflare account. Open R2 in the dashboard once and accept its terms (the free plan is enough), or publish without a bucket.")
+	}
+	if err != nil {
+		return fmt.Errorf("list buckets: %w", err)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package gate
 import (
 	"fmt"
 	"path"
-	"slices"
-	"strings"
 
 	"overskill/internal/model"
 )
@@ -330,107 +328,4 @@ func (s *schema) findings() (out []model.Finding) {
 		}
 	}
 	return out
-}
-
-func (p *policy) findings() (out []model.Finding) {
-	if slices.ContainsFunc(append(slices.Clone(p.using), p.check...), userMetadata) {
-		out = append(out, model.Finding{
-			Rule: "policy_on_user_metadata", Severity: model.SeverityBlock, File: p.file, Line: p.line,
-			Title:  fmt.Sprintf("The policy %q on %s believes what people say about themselves.", p.name, p.table),
-			Why:    "Everybody can change their own user_metadata, and so give themselves the role that this policy asks for.",
-			Cure:   "Keep roles in a table that people cannot write to, or in app_metadata.",
-			Prompt: fmt.Sprintf("The policy %q on the table %s reads user_metadata, which everybody can change. Write a migration that replaces it by one that looks the role up in a table of members that people cannot write to.", p.name, p.table),
-		})
-	}
-	if severity := p.open(); severity != "" {
-		who := "anybody"
-		if severity == model.SeverityWarn {
-			who = "everybody who has signed up"
-		}
-		out = append(out, model.Finding{
-			Rule: "constant_policy", Severity: severity, File: p.file, Line: p.line,
-			Title:  fmt.Sprintf("The policy %q lets %s %s in %s.", p.name, who, p.verb(), p.table),
-			Why:    "Its condition is always true, so row level security does not distinguish between people.",
-			Cure:   "Compare the row's owner with auth.uid() in it.",
-			Prompt: fmt.Sprintf("The policy %q on the table %s has a condition that is always true. Write a migration that replaces it by policies that let people write only rows of their own, by comparing the owner's column with (select auth.uid()).", p.name, p.table),
-		})
-	}
-	return out
-}
-
-func (p *policy) verb() string {
-	switch p.command {
-	case "insert":
-		return "add rows"
-	case "update":
-		return "change any row"
-	case "delete":
-		return "delete any row"
-	}
-	return "change and delete any row"
-}
-
-// open returns how serious it is that a policy allows writing without asking who does; "" when it asks.
-func (p *policy) open() model.Severity {
-	if !p.permissive || p.command == "select" {
-		return ""
-	}
-	writes := p.using // a policy without with check takes using for both
-	if p.command == "insert" || len(p.using) == 0 {
-		writes = p.check
-	}
-	if !alwaysTrue(writes) {
-		return ""
-	}
-	severity := model.Severity("")
-	for _, role := range p.roles {
-		switch role {
-		case "anon", "public":
-			return model.SeverityBlock
-		case "authenticated":
-			severity = model.SeverityWarn
-		}
-	}
-	if len(p.roles) == 0 {
-		return model.SeverityBlock
-	}
-	return severity
-}
-
-// alwaysTrue reports whether an expression is one of the usual ways to write true.
-func alwaysTrue(e []token) bool {
-	for len(e) >= 2 && e[0].kind == sign && e[0].text == "(" && e[len(e)-1].kind == sign && e[len(e)-1].text == ")" {
-		c := cursor{tokens: e}
-		inside := c.parens()
-		if c.at != len(e) {
-			break
-		}
-		e = inside
-	}
-	if len(e) > 1 && e[0].is("select") {
-		return alwaysTrue(e[1:])
-	}
-	depth := 0
-	for i, t := range e {
-		if t.kind == sign && t.text == "(" {
-			depth++
-		} else if t.kind == sign && t.text == ")" {
-			depth--
-		}
-		if depth == 0 && t.is("or") {
-			return alwaysTrue(e[:i]) || alwaysTrue(e[i+1:])
-		}
-	}
-	switch len(e) {
-	case 1:
-		return e[0].is("true")
-	case 3:
-		return e[1].kind == sign && e[1].text == "=" && e[0] == (token{e[0].kind, e[2].text, e[0].line}) && e[0].kind == e[2].kind && (e[0].kind == text || strings.Trim(e[0].text, "0123456789") == "")
-	}
-	return false
-}
-
-// userMetadata reports whether a token reads what people can write about themselves.
-func userMetadata(t token) bool {
-	return t.kind != sign && (t.text == "user_metadata" || t.text == "raw_user_meta_data")
 }

@@ -2,8 +2,9 @@
 // download, a table that everybody could read, a package that is known to be malicious.
 //
 // It is pure and quick, because it runs before each publication and whenever somebody looks at the page for it: bytes
-// in, findings out. Nothing is looked up anywhere; what it knows of packages is in the files beside this one, with the
-// date and the source of each entry.
+// in, findings out. Nothing is looked up anywhere: what it knows of packages itself is in the files beside this one,
+// with the date and the source of each entry, and what a registry knows comes with the input, or the reason why it does
+// not. That is a finding too: silence means that all was looked at.
 //
 // The rules prefer silence to noise. A finding that blocks is one that a person would act on at three in the morning:
 // the shape of a key that its issuer documents, a value that the app itself keeps as a secret, SQL that says that
@@ -21,6 +22,9 @@ import (
 	"overskill/internal/model"
 )
 
+// NotChecked is the rule of a finding which says that the registry did not tell what is known against the packages.
+const NotChecked = "packages_not_checked"
+
 // Input is what is looked at. All of it may be empty. Nothing is modified.
 type Input struct {
 	Files      map[string][]byte // the build: what visitors can download, by path
@@ -30,6 +34,10 @@ type Input struct {
 	Migrations []Migration       // in the order in which they are applied
 	Packages   []Package         // what the lock file installs
 	Advisories []Advisory        // of packages, besides those that the gate knows itself
+	// Releases are versions that one can change to, of packages with advisories; the cure is chosen among them.
+	Releases map[string][]string
+	// Unchecked says, in a sentence for a person, why Advisories are not all; "" when they are.
+	Unchecked string
 }
 
 // Migration is one file of SQL.
@@ -46,13 +54,16 @@ type Package struct {
 	Direct  bool   // the app's own package.json asks for it
 }
 
-// Advisory is a warning about versions of a package.
+// Advisory is a warning about versions of a package. Without Versions and Range it is about all.
 type Advisory struct {
 	Package  string
 	Versions []string // exact ones; "*" is all
-	Why      string   // what they do, as a part of a sentence: "steals what is typed into wallets"
-	Date     string   // when it became known, such as 2025-09-08
-	Source   string   // address of the report
+	Range    string   // in npm's words, such as ">=1.0.0 <1.7.4", besides Versions
+	Level    Level
+	Why      string // what malicious ones do, as a part of a sentence: "steals what is typed into wallets"
+	Title    string // what its report is called, where there is no Why
+	Date     string // when it became known, such as 2025-09-08; may be ""
+	Source   string // address of the report; may be ""
 }
 
 // maxFindings is how many are reported one by one: who has more does not read them.

@@ -112,6 +112,8 @@ func TestDatabase(t *testing.T) {
 		"rls later on":      {table + "create index i on app_1_notes (owner);\n" + rls, ""},
 		"constant for all":  {table + rls + "create policy p on app_1_notes for all using (true) with check (true);", "constant_policy"},
 		"constant to read":  {table + rls + "create policy p on app_1_notes for select using (true);", ""},
+		"constant check":    {table + rls + "create policy p on app_1_notes using (owner = auth.uid()) with check (true);", "constant_policy"},
+		"give one's own":    {table + rls + "create policy p on app_1_notes for update using (owner = auth.uid()) with check (true);", ""},
 		"own rows":          {table + rls + "create policy p on app_1_notes using (owner = auth.uid());", ""},
 		"user metadata":     {table + rls + "create policy p on app_1_notes using ((auth.jwt() -> 'user_metadata' ->> 'admin') = 'yes');", "policy_on_user_metadata"},
 		"definer":           {"create function f() returns int language sql security definer as $$ select 1 $$;", "security_definer_without_search_path"},
@@ -127,6 +129,30 @@ func TestDatabase(t *testing.T) {
 				t.Errorf("found %v, want %q", rules, tt.rule)
 			}
 		})
+	}
+}
+
+// TestConstantPolicies: how serious it is depends on what is allowed to whom.
+func TestConstantPolicies(t *testing.T) {
+	for clause, want := range map[string]struct {
+		severity model.Severity
+		title    string
+	}{
+		"for all using (true)":                                 {model.SeverityBlock, "lets anybody change and delete any row"},
+		"for update to anon using (1 = 1)":                     {model.SeverityBlock, "lets anybody change any row"},
+		"for delete to public using ((select true))":           {model.SeverityBlock, "lets anybody delete any row"},
+		"for all with check (true)":                            {model.SeverityWarn, "lets anybody add rows"},
+		"for all to authenticated using (a or true)":           {model.SeverityWarn, "lets everybody who has signed up change and delete any row"},
+		"for insert with check (true)":                         {model.SeverityWarn, "lets anybody add rows"},
+		"for insert to anon, authenticated with check (true)":  {model.SeverityWarn, "lets anybody add rows"},
+		"to anon using (owner = auth.uid()) with check (true)": {model.SeverityWarn, "lets anybody add rows"},
+		"for all to service_role using (true)":                 {},
+		"as restrictive for all using (true)":                  {},
+	} {
+		got := Check(Input{Migrations: []Migration{{Name: "1.sql", SQL: "create policy p on notes " + clause}}})
+		if want.severity == "" && len(got) != 0 || want.severity != "" && (len(got) != 1 || got[0].Severity != want.severity || !strings.Contains(got[0].Title, want.title)) {
+			t.Errorf("%s: %+v", clause, got)
+		}
 	}
 }
 
@@ -193,6 +219,7 @@ func FuzzCheck(f *testing.F) {
 		Check(Input{
 			Files: map[string][]byte{"assets/a.js": []byte(code), "a.js.map": []byte(code)}, Server: []byte(code), Secrets: map[string]string{"A": code},
 			Migrations: []Migration{{Name: "1.sql", SQL: sql}}, Packages: []Package{{Name: code, Version: sql, License: licence, Direct: true}},
+			Advisories: []Advisory{{Package: code, Range: licence, Level: Level(sql)}}, Releases: map[string][]string{code: {sql, licence}},
 		})
 	})
 }

@@ -24,17 +24,17 @@ func packages(in Input) (out []model.Finding) {
 	if len(in.Packages) == 0 {
 		return nil
 	}
-	bad := map[string][]Advisory{}
-	for _, a := range append(advisories(), in.Advisories...) {
-		bad[a.Package] = append(bad[a.Package], a)
+	if in.Unchecked != "" {
+		out = append(out, unchecked(in.Unchecked))
 	}
-	names := popularNames()
+	bad := map[string][]warning{}
+	for _, a := range append(advisories(), in.Advisories...) {
+		bad[a.Package] = append(bad[a.Package], warningOf(a))
+	}
+	names, asked := popularNames(), askedFor(in)
 	for _, p := range in.Packages {
-		for _, a := range bad[p.Name] {
-			if slices.Contains(a.Versions, p.Version) || slices.Contains(a.Versions, "*") {
-				out = append(out, badPackage(p, a))
-				break
-			}
+		if f, ok := weaknesses(p, bad[p.Name], in.Releases[p.Name], asked); ok {
+			out = append(out, f)
 		}
 		if f, ok := licenceOf(p); ok {
 			out = append(out, f)
@@ -50,20 +50,6 @@ func packages(in Input) (out []model.Finding) {
 		}
 	}
 	return out
-}
-
-func badPackage(p Package, a Advisory) model.Finding {
-	f := model.Finding{
-		Rule: "bad_package", Severity: model.SeverityBlock, File: "package-lock.json",
-		Title:  fmt.Sprintf("%s %s is malicious: it %s.", p.Name, p.Version, a.Why),
-		Why:    fmt.Sprintf("Known since %s: %s", a.Date, a.Source),
-		Cure:   "Use another version, or another package. What it could reach where it ran must be replaced: nothing of it ran here, because install scripts are never run.",
-		Prompt: fmt.Sprintf("%s %s is a malicious release. Use another version of it, or remove it if only another package brings it along and that has a newer version.", p.Name, p.Version),
-	}
-	if p.Direct {
-		f.File = "package.json"
-	}
-	return f
 }
 
 // licenceOf words a finding about a licence that asks for more than its notice. What another package brings along is

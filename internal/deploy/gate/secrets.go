@@ -32,7 +32,10 @@ func secrets(in Input) []model.Finding {
 			hits = append(hits, shapes(content)...)
 			hits = append(hits, guesses(content, hits)...)
 		}
-		for _, h := range hits {
+		for _, h := range hits[:min(len(hits), maxHits)] {
+			if len(out) == maxHits {
+				in.Source = filetree.Tree{} // for so many nobody reads where they come from, and it is searched for each
+			}
 			out = append(out, inBundle(in.Source, name, content, h))
 		}
 	}

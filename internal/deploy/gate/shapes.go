@@ -27,6 +27,9 @@ const googleKey = "a Google API key"
 // maxKey is how many bytes from an anchor on are looked at.
 const maxKey = 4096
 
+// maxHits is how many keys are looked for in one file: who has more cures those first.
+const maxHits = 4 * maxFindings
+
 // known lists shapes that their issuers document, or that secret scanners agree on.
 var known = []shape{
 	{kind: "an AWS access key", anchors: []string{"AKIA", "ASIA"}, pattern: re(`A[KS]IA[A-Z0-9]{16}`), check: varied},
@@ -34,25 +37,52 @@ var known = []shape{
 	{kind: "a GitHub token", anchors: []string{"github_pat_"}, pattern: re(`github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}`), check: varied},
 	{kind: "a GitLab token", anchors: []string{"glpat-"}, pattern: re(`glpat-[A-Za-z0-9_-]{20,}`), check: varied},
 	{kind: "a Slack token", anchors: []string{"xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-"}, pattern: re(`xox[bpars]-[0-9]{8,}-[A-Za-z0-9-]{16,}`), check: varied},
+	{kind: "a Slack app token", anchors: []string{"xapp-"}, pattern: re(`xapp-[0-9]-[A-Z0-9]{8,}-[0-9]{8,}-[a-f0-9]{64}`), check: varied},
 	{kind: "a Slack webhook", anchors: []string{"hooks.slack.com/services/"}, inside: true, pattern: re(`hooks\.slack\.com/services/T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{20,}`), check: varied},
 	{kind: "a Stripe secret key", anchors: []string{"sk_live_", "rk_live_"}, pattern: re(`[sr]k_live_[A-Za-z0-9]{20,}`), check: varied},
 	{kind: "a Stripe secret test key", anchors: []string{"sk_test_", "rk_test_"}, pattern: re(`[sr]k_test_[A-Za-z0-9]{20,}`), check: varied},
 	{kind: "a Stripe webhook secret", anchors: []string{"whsec_"}, pattern: re(`whsec_[A-Za-z0-9+/]{24,}`), check: varied},
 	{kind: "an Anthropic API key", anchors: []string{"sk-ant-"}, pattern: re(`sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{20,}`), check: varied},
 	{kind: "an OpenAI API key", anchors: []string{"sk-"}, pattern: re(`sk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{32,}|[A-Za-z0-9]{32,64})`), check: mixed},
+	{kind: "an OpenRouter API key", anchors: []string{"sk-or-v1-"}, pattern: re(`sk-or-v1-[a-f0-9]{64}`), check: varied},
+	{kind: "a DeepSeek API key", anchors: []string{"sk-"}, pattern: re(`sk-[a-f0-9]{32}`), check: digits},
+	{kind: "a Groq API key", anchors: []string{"gsk_"}, pattern: re(`gsk_[A-Za-z0-9]{52}`), check: mixed},
+	{kind: "an xAI API key", anchors: []string{"xai-"}, pattern: re(`xai-[A-Za-z0-9]{80}`), check: mixed},
+	{kind: "a Perplexity API key", anchors: []string{"pplx-"}, pattern: re(`pplx-[A-Za-z0-9]{48}`), check: mixed},
+	{kind: "a Replicate token", anchors: []string{"r8_"}, pattern: re(`r8_[A-Za-z0-9]{37}`), check: mixed},
 	{kind: googleKey, anchors: []string{"AIza"}, pattern: re(`AIza[A-Za-z0-9_-]{35}`), severity: model.SeverityWarn, check: varied},
 	{kind: "a Google OAuth secret", anchors: []string{"GOCSPX-"}, pattern: re(`GOCSPX-[A-Za-z0-9_-]{28}`), check: varied},
 	{kind: "a private key", anchors: []string{"-----BEGIN "}, inside: true, pattern: re(`-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n|\\r)*[A-Za-z0-9+/=]{16,}`)},
 	{kind: "a Supabase service role key", anchors: []string{"eyJ"}, pattern: re(`eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}`), check: serviceRole},
 	{kind: "a Supabase secret key", anchors: []string{"sb_secret_"}, pattern: re(`sb_secret_[A-Za-z0-9_-]{20,}`), check: varied},
-	{kind: "a Supabase access token", anchors: []string{"sbp_"}, pattern: re(`sbp_[a-f0-9]{40}`), check: varied},
+	{kind: "a Supabase access token", anchors: []string{"sbp_"}, pattern: re(`sbp_(?:v0_)?[a-f0-9]{40}`), check: varied},
 	{kind: "a SendGrid API key", anchors: []string{"SG."}, pattern: re(`SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}`), check: varied},
 	{kind: "a Twilio API key", anchors: []string{"SK"}, pattern: re(`SK[a-f0-9]{32}`), check: varied},
 	{kind: "an npm token", anchors: []string{"npm_"}, pattern: re(`npm_[A-Za-z0-9]{36}`), check: varied},
-	{kind: "a Hugging Face token", anchors: []string{"hf_"}, pattern: re(`hf_[A-Za-z]{34}`), check: mixedCase},
+	{kind: "a Hugging Face token", anchors: []string{"hf_"}, pattern: re(`hf_[A-Za-z0-9]{34}`), check: mixedCase},
 	{kind: "a DigitalOcean token", anchors: []string{"dop_v1_"}, pattern: re(`dop_v1_[a-f0-9]{64}`), check: varied},
 	{kind: "a Shopify token", anchors: []string{"shpat_", "shpss_", "shpca_"}, pattern: re(`shp(?:at|ss|ca)_[a-fA-F0-9]{32}`), check: varied},
 	{kind: "a Resend API key", anchors: []string{"re_"}, pattern: re(`re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}`), check: mixed},
+	{kind: "a Mailgun API key", anchors: []string{"key-"}, pattern: re(`key-[a-f0-9]{32}`), check: digits},
+	{kind: "a Brevo API key", anchors: []string{"xkeysib-", "xsmtpsib-"}, pattern: re(`x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}`), check: varied},
+	{kind: "a Square secret", anchors: []string{"sq0csp-"}, pattern: re(`sq0csp-[A-Za-z0-9_-]{43}`), check: varied},
+	{kind: "a Notion token", anchors: []string{"ntn_"}, pattern: re(`ntn_[A-Za-z0-9]{40,}`), check: mixed},
+	{kind: "a Linear API key", anchors: []string{"lin_api_"}, pattern: re(`lin_api_[A-Za-z0-9]{40}`), check: mixed},
+	{kind: "a Figma token", anchors: []string{"figd_"}, pattern: re(`figd_[A-Za-z0-9_-]{40,60}`), check: mixed},
+	{kind: "an Airtable token", anchors: []string{"pat"}, pattern: re(`pat[A-Za-z0-9]{14}\.[a-f0-9]{64}`), check: varied},
+	{kind: "a Postman API key", anchors: []string{"PMAK-"}, pattern: re(`PMAK-[a-f0-9]{24}-[a-f0-9]{34}`), check: varied},
+	{kind: "a Sentry token", anchors: []string{"sntrys_", "sntryu_"}, pattern: re(`sntry(?:u_[a-f0-9]{64}|s_eyJ[A-Za-z0-9+/=_-]{40,})`), check: varied},
+	{kind: "a New Relic key", anchors: []string{"NRAK-"}, pattern: re(`NRAK-[A-Z0-9]{27}`), check: varied},
+	{kind: "a Grafana token", anchors: []string{"glsa_"}, pattern: re(`glsa_[A-Za-z0-9]{32}_[a-fA-F0-9]{8}`), check: varied},
+	{kind: "a PlanetScale secret", anchors: []string{"pscale_tkn_", "pscale_pw_"}, pattern: re(`pscale_(?:tkn|pw)_[A-Za-z0-9_.-]{32,64}`), check: mixed},
+	{kind: "a Docker Hub token", anchors: []string{"dckr_pat_"}, pattern: re(`dckr_pat_[A-Za-z0-9_-]{27}`), check: varied},
+	{kind: "a PyPI token", anchors: []string{"pypi-AgE"}, pattern: re(`pypi-AgE[A-Za-z0-9_-]{50,}`), check: varied},
+	{kind: "a Vault token", anchors: []string{"hvs."}, pattern: re(`hvs\.[A-Za-z0-9_-]{24,}`), check: mixed},
+	{kind: "an Atlassian API token", anchors: []string{"ATATT3xFf"}, pattern: re(`ATATT3xFf[A-Za-z0-9_=-]{60,}`), check: varied},
+	{kind: "an age secret key", anchors: []string{"AGE-SECRET-KEY-1"}, pattern: re(`AGE-SECRET-KEY-1[A-Z0-9]{58}`), check: varied},
+	{kind: "a Mapbox secret token", anchors: []string{"sk.eyJ"}, pattern: re(`sk\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}`), check: varied},
+	{kind: "a Discord webhook", anchors: []string{"discord.com/api/webhooks/", "discordapp.com/api/webhooks/"}, inside: true, pattern: re(`discord(?:app)?\.com/api/webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,}`), check: varied},
+	{kind: "the key of an Azure storage account", anchors: []string{"AccountKey="}, pattern: re(`AccountKey=[A-Za-z0-9+/]{86}==`), check: varied},
 	{kind: "a Telegram bot token", anchors: []string{":AA"}, inside: true, pattern: re(`:AA[A-Za-z0-9_-]{33}`), check: varied},
 	{
 		kind:    "a database address with a password",
@@ -75,10 +105,11 @@ func shapes(content []byte) (out []hit) {
 				}
 				begin := from + i
 				from = begin + len(anchor)
-				if !s.inside && begin > 0 && wordByte(content[begin-1]) && !escapeBefore(content, begin) {
-					continue
+				if !s.inside && begin > 0 && (wordByte(content[begin-1]) || content[begin-1] == '-') && !escapeBefore(content, begin) {
+					continue // a hyphen too, so that no text makes patterns of hyphens run over the same bytes again and again
 				}
 				m := s.pattern.Find(content[begin:min(begin+maxKey, len(content))])
+				from = max(from, begin+len(m))
 				if m == nil || seen[string(m)] || s.check != nil && !s.check(m) || !endsAt(content, begin+len(m)) {
 					continue
 				}
@@ -87,8 +118,9 @@ func shapes(content []byte) (out []hit) {
 				if h.severity == "" {
 					h.severity = model.SeverityBlock
 				}
-				out = append(out, h)
-				from = h.end
+				if out = append(out, h); len(out) == maxHits {
+					return out
+				}
 			}
 		}
 	}
@@ -128,6 +160,17 @@ func varied(m []byte) bool {
 // mixed asks for what names in code do not have: digits between letters of both cases.
 func mixed(m []byte) bool {
 	return varied(m) && mixedCase(m) && bytes.ContainsAny(m, "0123456789")
+}
+
+// digits asks for as many digits as random hexadecimal text has, unlike words joined by hyphens.
+func digits(m []byte) bool {
+	n := 0
+	for _, c := range m {
+		if c >= '0' && c <= '9' {
+			n++
+		}
+	}
+	return n >= 8 && varied(m)
 }
 
 func mixedCase(m []byte) bool {

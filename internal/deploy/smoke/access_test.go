@@ -46,8 +46,10 @@ func (r *recorder) tokens() map[string]string {
 // token must open the one, and never reach the other.
 func TestAccess(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	for _, scheme := range []string{"http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
 			start := httptest.NewServer
 			if scheme == "https" {
 				start = httptest.NewTLSServer

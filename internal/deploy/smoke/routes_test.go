@@ -75,7 +75,8 @@ func routesOf(s Snapshot) (out []string) {
 
 func TestBrokenRoute(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	target := serve(t, newPages(`
 		if (path === "/orders") { show("<h1>Orders</h1>"); console.log("counting"); null.length }
 		show("<h1>Page " + path + "</h1>"); console.error("the frame is old")`).site)
@@ -110,7 +111,8 @@ func TestBrokenRoute(t *testing.T) {
 
 func TestRedirectToSignIn(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	p := newPages(`
 		if (path === "/") show("<h1>Welcome</h1>");
 		else fetch("/api/me").then(r => { history.replaceState({}, "", path === "/orders" ? "/sign-in" : "/lost"); show("<h1>Sign in</h1>") })`)
@@ -136,7 +138,8 @@ func TestRedirectToSignIn(t *testing.T) {
 
 func TestTwoWidths(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	target := serve(t, newPages(`
 		show("<p>" + path + "</p>"); root.style.cssText = "position:fixed;inset:0";
 		(onresize = () => { root.style.background = innerWidth === 390 ? "rgb(200,0,0)" : "rgb(0,0,200)" })()`).site)
@@ -167,6 +170,7 @@ func TestTwoWidths(t *testing.T) {
 // TestRoutesShareNothing: what a page stores does not reach the next one, though it has the same tab.
 func TestRoutesShareNothing(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	c := newChecker(t, Config{Parallel: 1})
 	target := serve(t, newPages(`
 		show("<p>" + JSON.stringify([localStorage.n, sessionStorage.n, document.cookie]) + "</p>");
@@ -181,7 +185,8 @@ func TestRoutesShareNothing(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	p := newPages(`show(path !== "/" ? "<a href=/deep>deeper</a>" : ` + "`" + `
 		<a href="/">home</a><a href="/about">About</a><a href="/about#team">team</a><a href="/%C3%BCber">Über</a>
 		<a href="/log-out">Bye</a><a href="/items/1/delete">x</a><a href="/bye">Sign out</a><a href="/export">All data</a>
@@ -207,7 +212,8 @@ func TestLinks(t *testing.T) {
 // TestDeadLink: nobody promised a page behind a link, but a route is a promise.
 func TestDeadLink(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	target := serve(t, app(`document.getElementById("root").innerHTML = "<a href=/gone>gone</a>"`))
 	r := verify(t, c, target)
 	if !r.OK || !slices.ContainsFunc(r.Problems, func(d model.Diagnostic) bool {
@@ -223,7 +229,8 @@ func TestDeadLink(t *testing.T) {
 
 func TestTooManyRoutes(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	target := serve(t, newPages(`show(path)`).site)
 	for i := range 14 {
 		target.Routes = append(target.Routes, fmt.Sprintf("/page-%c", 'a'+i), "/")
@@ -244,6 +251,7 @@ func TestTooManyRoutes(t *testing.T) {
 // TestTimeIsUp: a start page that opened is a result, however slow the others are.
 func TestTimeIsUp(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	c := newChecker(t, Config{Timeout: 4 * time.Second, Blank: 10 * time.Second})
 	verify(t, c, serve(t, app(good))) // so that the browser runs
 	target := serve(t, newPages(`if (path === "/") show("Here")`).site)
@@ -260,6 +268,7 @@ func TestTimeIsUp(t *testing.T) {
 // TestLoopAfterShowing: pages that show something, and hang a moment later.
 func TestLoopAfterShowing(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	c := newChecker(t, Config{Hang: 2 * time.Second})
 	for name, script := range map[string]string{
 		"on another route": `show(path); if (path === "/list") setTimeout(() => { for (;;); }, 120)`,
@@ -297,7 +306,8 @@ const lively = `
 
 func TestSamePageTwice(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	target := serve(t, newPages(lively).site)
 	target.Routes = []string{"/orders"}
 	first := verify(t, c, target)
@@ -327,7 +337,8 @@ func stored(t *testing.T, s Snapshot) *Snapshot {
 
 func TestTwoVersions(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	old := serve(t, newPages(`
 		if (path === "/orders") { console.error("3 items left"); show("<h1>Orders</h1><p>Nothing here</p>") }
 		else show("<h1>Shop</h1><p>Welcome</p>")`).site)

@@ -134,7 +134,8 @@ func errorsOf(r Report) (out []model.Diagnostic) {
 
 func TestVerify(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	tests := map[string]struct {
 		site   site
 		change func(*Target)
@@ -144,23 +145,31 @@ func TestVerify(t *testing.T) {
 		"good page": {site: app(good)},
 		"good page that polls and logs": {site: app(good + `;
 			setInterval(() => fetch("/assets/app.js"), 20); console.error("Warning: each child needs a key"); alert("hello")`)},
-		"picture only":         {site: app(`document.getElementById("root").innerHTML = "<svg width=40 height=40></svg>"`)},
-		"shows late":           {site: app(`setTimeout(() => {` + good + `}, 300)`)},
-		"caught data error":    {site: app(good + `; console.error("could not load", new Error("no rows"))`)},
-		"third party is gone":  {site: app(good + `; new Image().src = "http://127.0.0.1:9/pixel.gif"`)},
-		"throws at start":      {site: app(`undefined_thing()`), class: "runtime", text: "ReferenceError"},
-		"throws in a promise":  {site: app(good + `; Promise.reject(new Error("no luck"))`), class: "runtime", text: "no luck"},
-		"throws but shows":     {site: app(good + `; null.x`), class: "runtime", text: "TypeError"},
-		"caught by framework":  {site: app(good + `; try { null.x } catch (e) { console.error(e) }`), class: "runtime", text: "TypeError"},
-		"script does not load": {site: app(`import "./gone.js"`), class: "network", text: "/assets/gone.js"},
-		"blank":                {site: app(``), class: "blank"},
-		"spaces only":          {site: app(`document.getElementById("root").innerHTML = "<div> <svg width=0 height=0></svg> </div>"`), class: "blank"},
-		"reloads for ever":     {site: app(good + `; location.reload()`), class: "runtime", text: "reloads"},
-		"own API fails":        {site: app(good + `; fetch("/rest/v1/todos")`), class: "network", text: "/rest/v1/todos"},
-		"wrong hash":           {site: app(good), change: func(t *Target) { t.Hash = "def" }, class: "deployment", text: "instead of def"},
-		"wrong version":        {site: app(good), change: func(t *Target) { t.Version = "1.0.2" }, class: "deployment", text: `"1.0.2"`},
-		"other content":        {site: app(good), change: func(t *Target) { t.Assets["/assets/app.js"] = strings.Repeat("0", 64) }, class: "deployment", text: "other content"},
-		"missing asset":        {site: app(good), change: func(t *Target) { t.Assets["/assets/lazy.js"] = strings.Repeat("0", 64) }, class: "deployment", text: "/assets/lazy.js answers with status 404"},
+		"socket that stays open": {site: app(`const s = new WebSocket("ws://" + location.host + "/socket"); s.onopen = s.onerror = s.onclose = () => {}; ` + good)},
+		"stream that stays open": {site: site{version: "1.0.1", hash: "abc", files: app(good + `; new EventSource("/events")`).files, extra: stream}},
+		"dialogs of every kind":  {site: app(`alert("a"); confirm("b"); prompt("c"); print(); onbeforeunload = e => e.preventDefault(); ` + good)},
+		"download at start":      {site: app(good + `; const a = document.createElement("a"); a.href = URL.createObjectURL(new Blob(["x"])); a.download = "x.bin"; a.click()`)},
+		"opens windows":          {site: app(good + `; for (let i = 0; i < 5; i++) window.open("/", "w" + i)`)},
+		"service worker":         {site: withFile(app(`navigator.serviceWorker.register("/sw.js"); `+good), "/sw.js", `addEventListener("fetch", e => e.respondWith(fetch(e.request)))`)},
+		"floods the console":     {site: app(good + `; for (let i = 0; i < 20000; i++) console.log("line " + i)`)},
+		"large document":         {site: app(good + `; document.body.append(...Array.from({ length: 50000 }, (_, i) => { const p = document.createElement("p"); p.textContent = "row " + i; return p }))`)},
+		"picture only":           {site: app(`document.getElementById("root").innerHTML = "<svg width=40 height=40></svg>"`)},
+		"shows late":             {site: app(`setTimeout(() => {` + good + `}, 300)`)},
+		"caught data error":      {site: app(good + `; console.error("could not load", new Error("no rows"))`)},
+		"third party is gone":    {site: app(good + `; new Image().src = "http://127.0.0.1:9/pixel.gif"`)},
+		"throws at start":        {site: app(`undefined_thing()`), class: "runtime", text: "ReferenceError"},
+		"throws in a promise":    {site: app(good + `; Promise.reject(new Error("no luck"))`), class: "runtime", text: "no luck"},
+		"throws but shows":       {site: app(good + `; null.x`), class: "runtime", text: "TypeError"},
+		"caught by framework":    {site: app(good + `; try { null.x } catch (e) { console.error(e) }`), class: "runtime", text: "TypeError"},
+		"script does not load":   {site: app(`import "./gone.js"`), class: "network", text: "/assets/gone.js"},
+		"blank":                  {site: app(``), class: "blank"},
+		"spaces only":            {site: app(`document.getElementById("root").innerHTML = "<div> <svg width=0 height=0></svg> </div>"`), class: "blank"},
+		"reloads for ever":       {site: app(good + `; location.reload()`), class: "runtime", text: "reloads"},
+		"own API fails":          {site: app(good + `; fetch("/rest/v1/todos")`), class: "network", text: "/rest/v1/todos"},
+		"wrong hash":             {site: app(good), change: func(t *Target) { t.Hash = "def" }, class: "deployment", text: "instead of def"},
+		"wrong version":          {site: app(good), change: func(t *Target) { t.Version = "1.0.2" }, class: "deployment", text: `"1.0.2"`},
+		"other content":          {site: app(good), change: func(t *Target) { t.Assets["/assets/app.js"] = strings.Repeat("0", 64) }, class: "deployment", text: "other content"},
+		"missing asset":          {site: app(good), change: func(t *Target) { t.Assets["/assets/lazy.js"] = strings.Repeat("0", 64) }, class: "deployment", text: "/assets/lazy.js answers with status 404"},
 		"endless redirect": {site: site{extra: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/", http.StatusFound)
 		}}, class: "deployment", text: "redirects in a circle"},
@@ -169,6 +178,7 @@ func TestVerify(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		tt := tests[name]
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			target := serve(t, tt.site)
 			if tt.change != nil {
 				tt.change(&target)
@@ -191,9 +201,28 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// stream answers /events with a stream that does not end by itself.
+func stream(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/events" {
+		w.Header().Set(pass, "yes")
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	_, _ = w.Write([]byte("data: first\n\n"))
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+}
+
+// withFile adds a file to a site.
+func withFile(s site, path, body string) site {
+	s.files[path] = body
+	return s
+}
+
 // TestAppearsLate is a network that takes a moment to show a new version everywhere.
 func TestAppearsLate(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	c := newChecker(t, Config{Appear: 5 * time.Second})
 	var asked atomic.Int32
 	s := app(good)
@@ -212,7 +241,8 @@ func TestAppearsLate(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	r, err := c.Verify(t.Context(), serve(t, app(good)))
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +261,8 @@ func TestReport(t *testing.T) {
 
 func TestConsoleAndNetwork(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	r, err := c.Verify(t.Context(), serve(t, app(good+`; console.log("hello", 7); console.warn("careful"); fetch("/rest/v1/todos"); null.x`)))
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +282,7 @@ func TestConsoleAndNetwork(t *testing.T) {
 
 func TestEndlessLoop(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	c := newChecker(t, Config{Hang: 3 * time.Second})
 	r, err := c.Verify(t.Context(), serve(t, app(good+`; setTimeout(() => { for (;;); }, 20)`)))
 	if err != nil {
@@ -266,6 +298,7 @@ func TestEndlessLoop(t *testing.T) {
 
 func TestBrowserKilled(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	c := newChecker(t, Config{})
 	target := serve(t, app(good))
 	if _, err := c.Verify(t.Context(), target); err != nil {
@@ -285,6 +318,7 @@ func TestBrowserKilled(t *testing.T) {
 
 func TestIdleBrowserEnds(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	profiles := t.TempDir()
 	c := newChecker(t, Config{Idle: 50 * time.Millisecond, Profiles: profiles})
 	target := serve(t, app(good))
@@ -307,7 +341,8 @@ func TestIdleBrowserEnds(t *testing.T) {
 
 func TestParallel(t *testing.T) {
 	browsertest.Need(t)
-	c := newChecker(t, Config{})
+	t.Parallel()
+	c := common.get(t)
 	target := serve(t, app(`localStorage.n = 1 + Number(localStorage.n || 0);
 		document.getElementById("root").textContent = "Visit " + localStorage.n; document.title = localStorage.n`))
 	reports := make(chan Report, 4)
@@ -349,6 +384,7 @@ func TestBrowserThatDoesNotStart(t *testing.T) {
 
 func TestCancelAndClose(t *testing.T) {
 	browsertest.Need(t)
+	t.Parallel()
 	c := newChecker(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	target := serve(t, site{extra: func(http.ResponseWriter, *http.Request) { cancel() }})

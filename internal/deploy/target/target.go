@@ -73,8 +73,9 @@ type Target interface {
 	Verify(ctx context.Context) error
 	// Deploy puts a release at the target without showing it to anyone.
 	Deploy(ctx context.Context, r Release, say Progress) (Placed, error)
-	// SetSecrets replaces the secrets of what is live.
-	SetSecrets(ctx context.Context, s Site, secrets map[string]string) error
+	// SetSecrets replaces the secrets of what is live, and returns the name by which the target knows that now; "" when
+	// it has the name that it had. Conflict: the target cannot, and the release must be deployed again.
+	SetSecrets(ctx context.Context, s Site, secrets map[string]string) (id string, err error)
 	// Logs returns what the server code of a site wrote since a time, the oldest first.
 	Logs(ctx context.Context, s Site, since time.Time) ([]Line, error)
 }

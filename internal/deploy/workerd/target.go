@@ -288,22 +288,22 @@ func (t *Target) refuse(w http.ResponseWriter, r *http.Request, s target.Site, e
 
 // SetSecrets replaces the secrets of what is live. Requests that are under way end with the old ones; every later one, in
 // any process of ours, is answered with the new.
-func (t *Target) SetSecrets(ctx context.Context, s target.Site, secrets map[string]string) error {
+func (t *Target) SetSecrets(ctx context.Context, s target.Site, secrets map[string]string) (string, error) {
 	id, err := t.cfg.Store.Current(ctx, s)
 	if err != nil {
-		return err
+		return "", err
 	}
 	p, err := t.placed(s, id)
 	if err != nil {
-		return err
+		return "", err
 	}
 	c := Code{Modules: []plan.Module{{Name: plan.ServerModule, Type: plan.TypeModule}}, Vars: p.manifest.Vars, Secrets: secrets}
 	if err := c.check(); err != nil {
-		return err
+		return "", err
 	}
 	unlock, err := t.shelf.lock(ctx, shared)
 	if err != nil {
-		return fmt.Errorf("set the secrets of %s: %w", s.Slug, err)
+		return "", fmt.Errorf("set the secrets of %s: %w", s.Slug, err)
 	}
 	defer unlock()
 	sealed, err := t.seal(s, id, secrets)
@@ -311,9 +311,9 @@ func (t *Target) SetSecrets(ctx context.Context, s target.Site, secrets map[stri
 		err = t.shelf.write(t.shelf.secretsPath(s, id), sealed)
 	}
 	if err != nil {
-		return fmt.Errorf("set the secrets of %s: %w", s.Slug, err)
+		return "", fmt.Errorf("set the secrets of %s: %w", s.Slug, err)
 	}
-	return nil
+	return "", nil
 }
 
 // Promote reports where the site is live. The address moves with the Store's row, which is the caller's; Promote makes

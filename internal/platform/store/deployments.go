@@ -296,6 +296,13 @@ func (s *Store) deployments(ctx context.Context, where string, limit int, args .
 	return out, wrapf(err, "list deployments")
 }
 
+// SaveLiveSettings records that a deployment carries other settings now, and, unless it is "", has another name at its
+// target.
+func (s *Store) SaveLiveSettings(ctx context.Context, id int64, placedID, hash string) error {
+	_, err := s.db.ExecContext(ctx, "update deployments set settings_hash = ?, placed_id = coalesce(nullif(?, ''), placed_id) where id = ?", hash, placedID, id)
+	return wrapf(err, "save the settings of deployment %d", id)
+}
+
 // SaveDeploymentStage records how far a deployment is that is live.
 func (s *Store) SaveDeploymentStage(ctx context.Context, id int64, stage string) error {
 	_, err := s.db.ExecContext(ctx, "update deployments set stage = ? where id = ? and status = 'deployed'", stage, id)

@@ -199,16 +199,7 @@ func (r *Registry) once(ctx context.Context, u, accept string, limit int64, w io
 		return err
 	}
 	req.Header.Set("Accept", accept)
-	if a := r.config.Auths.GetAuth(u); a != nil {
-		switch {
-		case a.BearerToken != "":
-			req.Header.Set("Authorization", "Bearer "+a.BearerToken)
-		case a.BasicAuth != "":
-			req.Header.Set("Authorization", "Basic "+a.BasicAuth)
-		default:
-			req.SetBasicAuth(a.Username, a.Password)
-		}
-	}
+	r.authorize(req)
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return scrub(err)
@@ -237,6 +228,20 @@ func (r *Registry) once(ctx context.Context, u, accept string, limit int64, w io
 		return io.ErrUnexpectedEOF
 	}
 	return nil
+}
+
+// authorize adds what npm's configuration says for the request's address, and for no other.
+func (r *Registry) authorize(req *http.Request) {
+	a := r.config.Auths.GetAuth(req.URL.String())
+	switch {
+	case a == nil:
+	case a.BearerToken != "":
+		req.Header.Set("Authorization", "Bearer "+a.BearerToken)
+	case a.BasicAuth != "":
+		req.Header.Set("Authorization", "Basic "+a.BasicAuth)
+	default:
+		req.SetBasicAuth(a.Username, a.Password)
+	}
 }
 
 // scrub removes the address from a URL error: registries' addresses can carry credentials, and logs last.

@@ -10,7 +10,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,36 +58,6 @@ func accept(w http.ResponseWriter, result string) {
 	fmt.Fprintf(w, `{"success":true,"errors":[],"messages":[],"result":%s}`, result)
 }
 
-func TestAWrongTokenIsSaidAndNotShown(t *testing.T) {
-	target, logged := newTestTarget(t, func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusUnauthorized, 1000, "Invalid API Token "+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-	})
-	err := target.Verify(t.Context())
-	if !fault.Is(err, fault.Forbidden) || !strings.Contains(fault.Text(err), "does not accept the API token") {
-		t.Errorf("%v", err)
-	}
-	if strings.Contains(fmt.Sprintf("%v %+v %s", err, err, logged), testToken) {
-		t.Error("the token stands in an error or in the log")
-	}
-}
-
-func TestAMissingPermissionIsNamed(t *testing.T) {
-	target, _ := newTestTarget(t, func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/tokens/verify"):
-			accept(w, `{"id":"ed17574386854bf78a67040be0a770b0","status":"active"}`)
-		case strings.HasSuffix(r.URL.Path, "/workers/scripts"):
-			refuse(w, http.StatusForbidden, 10000, "Authentication error")
-		default:
-			accept(w, `{"id":"`+testAccount+`","name":"Acme"}`)
-		}
-	})
-	err := target.Verify(t.Context())
-	if !strings.Contains(fault.Text(err), "Account > Workers Scripts > Edit") {
-		t.Errorf("%v", err)
-	}
-}
-
 func TestTroublesOfTheProviderAreWaitedFor(t *testing.T) {
 	var calls atomic.Int64
 	target, _ := newTestTarget(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -134,7 +103,7 @@ func TestUploadIsWhatTheAPIReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, _, err := tg.form(t.Context(), upload{release: r, name: "os-7-todo", bindings: bindings}, "")
+	body, _, err := tg.form(t.Context(), upload{release: r, name: worker, bindings: bindings}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +137,7 @@ func TestUploadIsWhatTheAPIReads(t *testing.T) {
 		b := b.(map[string]any)
 		kinds[b["name"].(string)] = b["type"].(string)
 	}
-	for name, kind := range map[string]string{"BUCKET": "r2_bucket", "DATA_ORIGIN": "plain_text", "GREETING": "plain_text", "PAYMENT_KEY": "secret_text", "ACCESS": "secret_text"} {
+	for name, kind := range map[string]string{"DATA_ORIGIN": "plain_text", "GREETING": "plain_text", "PAYMENT_KEY": "secret_text", "ACCESS": "secret_text"} {
 		if kinds[name] != kind {
 			t.Errorf("%s is bound as %q, want %q", name, kinds[name], kind)
 		}
@@ -181,37 +150,6 @@ func TestUploadIsWhatTheAPIReads(t *testing.T) {
 		if _, err := tg.bindings(r); !fault.Is(err, fault.Invalid) {
 			t.Errorf("a secret %s: %v", bad, err)
 		}
-	}
-}
-
-func TestDeletedSecretsDisappear(t *testing.T) {
-	var patch []byte
-	tg, logged := newTestTarget(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			accept(w, `[{"name":"OLD","type":"secret_text"},{"name":"KEPT","type":"secret_text"},{"name":"ACCESS","type":"secret_text"}]`)
-			return
-		}
-		patch, _ = io.ReadAll(r.Body)
-		accept(w, `[]`)
-	})
-	site := target.Site{AppID: 7, Slug: "todo", Environment: model.Production}
-	if err := tg.SetSecrets(t.Context(), site, map[string]string{"KEPT": "the-new-value"}); err != nil {
-		t.Fatal(err)
-	}
-	var sent struct{ Secrets map[string]*binding }
-	if err := json.Unmarshal(patch, &sent); err != nil {
-		t.Fatal(err)
-	}
-	old, named := sent.Secrets["OLD"]
-	_, rule := sent.Secrets["ACCESS"]
-	if !named || old != nil || rule || sent.Secrets["KEPT"] == nil || sent.Secrets["KEPT"].Text != "the-new-value" {
-		t.Errorf("sent %s", patch)
-	}
-	if err := tg.SetSecrets(t.Context(), site, map[string]string{"KEPT": "x-value-x", "ACCESS": `{"mode":"private"}`}); err != nil || !strings.Contains(string(patch), "ACCESS") {
-		t.Errorf("a changed rule: %s, %v", patch, err)
-	}
-	if strings.Contains(logged.String(), "the-new-value") {
-		t.Error("a secret stands in the log")
 	}
 }
 

@@ -1,0 +1,4 @@
+package cloudflaretest
+
+// Edge runs Workers.
+type Edge interface{}
