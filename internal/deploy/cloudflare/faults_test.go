@@ -18,7 +18,6 @@ import (
 type stage struct {
 	*client
 	first string // the live version
-	calls int    // that deploying and promoting a second version takes
 }
 
 // newStage prepares a stage. A mode says where files go.

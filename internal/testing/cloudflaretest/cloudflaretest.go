@@ -65,7 +65,6 @@ type Account struct {
 	zones      []*zone
 	domains    []domain
 	bucket     *buckets
-	edge       Edge
 	tails      map[string]*tail
 	clock      time.Time
 }
@@ -186,6 +185,7 @@ func (a *Account) handler() http.Handler {
 	// Not the project's client but wrangler asks these.
 	route(PermScripts, "GET "+acc+"/workers/services/{script}", a.getService)
 	route(PermScripts, "DELETE "+acc+"/workers/services/{script}", a.deleteScript)
+	route(PermScripts, "GET "+one+"/settings", a.getSettings)
 	route(PermScripts, "GET "+one+"/script-settings", a.getSettings)
 	route(PermScripts, "PATCH "+one+"/script-settings", a.getSettings)
 	route(PermScripts, "GET "+acc+"/workers/domains/records", a.listDomains)

@@ -404,7 +404,7 @@ func (a *Account) newDeployment(r *http.Request) (reply, error) {
 	}
 	if now := s.live(); now != nil && r.URL.Query().Get("force") != "true" {
 		for _, v := range in.Versions {
-			if !maps.Equal(now.Secrets(), s.version(v.VersionID).Secrets()) {
+			if older := s.version(v.VersionID); older.Number < now.Number && !maps.Equal(now.Secrets(), older.Secrets()) {
 				return reply{}, refuse(http.StatusBadRequest, 10220, "The secrets have changed since this version was live; deploy with force.")
 			}
 		}
@@ -473,7 +473,7 @@ func (a *Account) getSettings(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{Result: map[string]any{"tags": s.newest().Tags, "logpush": false, "observability": map[string]any{"enabled": false}, "tail_consumers": []any{}}}, nil
+	return reply{Result: map[string]any{"bindings": s.newest().shown()["resources"].(map[string]any)["bindings"], "tags": s.newest().Tags, "logpush": false, "observability": map[string]any{"enabled": false}, "tail_consumers": []any{}}}, nil
 }
 
 // Describe names what lies in the account, a line each, for comparing before and after.

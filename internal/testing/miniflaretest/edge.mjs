@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { Miniflare } from "miniflare";
+import { Miniflare, supportedCompatibilityDate } from "miniflare";
 
 const kinds = {
   "application/javascript+module": "ESModule",
@@ -24,7 +24,7 @@ async function serve(worker) {
   modules.sort((a, b) => (b.path === join(root, worker.Main)) - (a.path === join(root, worker.Main))); // the first is the main one
   const options = {
     name: worker.Name, host: "127.0.0.1", port: 0, modules, modulesRoot: root,
-    compatibilityDate: worker.CompatibilityDate, compatibilityFlags: worker.CompatibilityFlags ?? [],
+    compatibilityDate: worker.CompatibilityDate < supportedCompatibilityDate ? worker.CompatibilityDate : supportedCompatibilityDate, compatibilityFlags: worker.CompatibilityFlags ?? [],
     bindings: worker.Vars ?? {}, r2Buckets: Object.keys(worker.Buckets ?? {}),
   };
   if (worker.Assets) {
