@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -36,13 +37,15 @@ type world struct {
 type place struct {
 	target.Target
 	secrets map[string]string
+	refuses error  // to change secrets
+	id      string // by which it knows what is live, once its secrets were changed
 	down    error
 }
 
 func (p *place) Verify(context.Context) error { return p.down }
 func (p *place) SetSecrets(_ context.Context, _ target.Site, secrets map[string]string) (string, error) {
 	p.secrets = secrets
-	return "", p.down
+	return p.id, cmp.Or(p.down, p.refuses)
 }
 
 type queue struct{}
@@ -228,6 +231,57 @@ func TestAChangedSecretReachesThePublishedApp(t *testing.T) {
 	w.place.down = fault.New(fault.Unavailable, "It does not answer.")
 	wants(t, w.SetVar(t.Context(), w.ada, "todo", model.Production, "B", "x"), fault.Unavailable, "The variable is saved, but")
 	wants(t, w.DeleteVar(t.Context(), w.ada, "todo", model.Production, "NONE"), fault.NotFound, "no variable NONE")
+}
+
+// TestSettingsTravelWithWhatIsLive: where a deployment carries its secrets, the row knows which; and a target that cannot
+// change them alone gets the same version once more.
+func TestSettingsTravelWithWhatIsLive(t *testing.T) {
+	w := newWorld(t)
+	w.Places.Workerd = w.place
+	team, err := w.store.PersonalTeam(t.Context(), w.ada.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SetDeployTarget(t.Context(), w.ada, team, model.NewDeployTarget{Kind: model.TargetWorkerd}); err != nil {
+		t.Fatal(err)
+	}
+	w.published()
+	live := func() model.Deployment {
+		t.Helper()
+		d, err := w.store.CurrentDeployment(t.Context(), w.app.ID, model.Production)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	w.place.id = "second-upload"
+	if err := w.SetVar(t.Context(), w.ada, "todo", model.Production, "A", "one"); err != nil {
+		t.Fatal(err)
+	}
+	first := live()
+	if first.PlacedID != "second-upload" || first.SettingsHash == "" || strings.Contains(first.SettingsHash, "one") {
+		t.Errorf("the row says %q, %q", first.PlacedID, first.SettingsHash)
+	}
+	w.place.id = ""
+	if err := w.SetAccess(t.Context(), w.ada, "todo", model.Production, "private", ""); err != nil {
+		t.Fatal(err)
+	}
+	if second := live(); second.PlacedID != "second-upload" || second.SettingsHash == first.SettingsHash {
+		t.Errorf("who may open the app is not among the settings: %+v", second)
+	}
+
+	refusing := fault.New(fault.Conflict, "An older version is live.")
+	w.place.down = refusing
+	err = w.SetVar(t.Context(), w.ada, "todo", model.Production, "A", "two")
+	wants(t, err, fault.Conflict, "An older version is live.") // Verify fails here too: nothing can be deployed
+	w.place.down, w.place.refuses = nil, refusing
+	if err := w.SetVar(t.Context(), w.ada, "todo", model.Production, "A", "three"); err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.Publication(t.Context(), w.ada, "todo")
+	if err != nil || p.Running == nil || p.Running.Kind != model.KindSettings || p.Running.VersionID != live().VersionID {
+		t.Errorf("the app is not deployed again: %+v, %v", p.Running, err)
+	}
 }
 
 func TestLinksOpenOneHostForATime(t *testing.T) {
