@@ -9,7 +9,7 @@ run: build ## build and start everything; data stays in ./data
 	@bin/overskill serve --addr $(ADDR) --data-dir $(DATA)
 
 test: ## all tests, in random order
-	go test -shuffle=on ./...
+	go test -timeout=20m -shuffle=on ./...
 
 build: ## one binary in ./bin
 	@echo "Building. The first time takes a few minutes, for everything is compiled from source."

@@ -173,6 +173,9 @@ func (t *Target) ensureDispatcher(ctx context.Context) error {
 	if known {
 		return nil
 	}
+	if err := t.ensureBucket(ctx); err != nil { // the routes lie there
+		return err
+	}
 	zone, err := t.zone(ctx)
 	if err != nil {
 		return err
