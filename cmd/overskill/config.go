@@ -25,6 +25,7 @@ type config struct {
 	chromium        string
 	cloudflareAPI   string // "" is Cloudflare's own
 	cloudflareS3    string
+	workersDev      string
 	web, worker     bool
 	concurrency     int // turns at once
 
@@ -49,7 +50,7 @@ func common(name string, getenv func(string) string) (*flag.FlagSet, *config) {
 		getenv:      getenv,
 		databaseURL: getenv("DATABASE_URL"), appsDatabaseURL: getenv("OVERSKILL_APPS_DATABASE_URL"), redisURL: getenv("REDIS_URL"),
 		baseDomain: or(getenv("OVERSKILL_BASE_DOMAIN"), "localhost"), publicURL: getenv("OVERSKILL_PUBLIC_URL"), chromium: getenv("OVERSKILL_CHROMIUM"),
-		cloudflareAPI: getenv("CLOUDFLARE_API_BASE_URL"), cloudflareS3: getenv("OVERSKILL_R2_ENDPOINT"),
+		cloudflareAPI: getenv("CLOUDFLARE_API_BASE_URL"), cloudflareS3: getenv("OVERSKILL_R2_ENDPOINT"), workersDev: getenv("OVERSKILL_WORKERS_DEV"),
 		cacheDir:    getenv("OVERSKILL_CACHE_DIR"),
 		concurrency: max(1, runtime.NumCPU()/2),
 		models: providers.Environment{

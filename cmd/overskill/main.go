@@ -76,8 +76,8 @@ Environment:
   OVERSKILL_BASE_DOMAIN        apps live below this domain  (localhost)
   OVERSKILL_PUBLIC_URL         where people find the builder, if a proxy is in front
   OVERSKILL_CHROMIUM           the browser that checks apps (looked up in PATH)
-  CLOUDFLARE_API_BASE_URL, OVERSKILL_R2_ENDPOINT
-                               other addresses of Cloudflare's API and of R2's, such as a proxy's
+  CLOUDFLARE_API_BASE_URL, OVERSKILL_R2_ENDPOINT, OVERSKILL_WORKERS_DEV
+                               other addresses of Cloudflare's API, R2's and workers.dev, such as a proxy's
   ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, OPENAI_API_KEY, OPENAI_BASE_URL
                                models for all teams; teams can have keys of their own
   OVERSKILL_MODEL              the model of whoever chose none, such as claude-sonnet-5-5 or composer

@@ -172,6 +172,7 @@ type cloudflareAccounts struct {
 	redis      redis.Scripter
 	api        string // "" is Cloudflare's own
 	s3         string
+	workersDev string
 	dataOrigin func(slug string) string
 	log        *slog.Logger
 
@@ -190,7 +191,7 @@ func (c *cloudflareAccounts) target(row model.DeployTarget, token string) (targe
 	}
 	t, err := cloudflare.New(cloudflare.Config{
 		Token: token, AccountID: row.AccountID, Mode: row.Mode, Namespace: row.Namespace, Bucket: row.Bucket, Zone: row.Zone,
-		BaseURL: c.api, S3Endpoint: c.s3, DataOrigin: c.dataOrigin,
+		BaseURL: c.api, S3Endpoint: c.s3, WorkersDev: c.workersDev, DataOrigin: c.dataOrigin,
 		Limiter: cloudflare.NewRedisLimiter(c.redis, row.AccountID, c.log), Log: c.log,
 	})
 	if err != nil {

@@ -230,8 +230,8 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 		profiles = filepath.Join(c.dataDir, "browser") // a killed browser's leftovers are found at the next start
 	}
 	check, err := smoke.New(smoke.Config{
-		Chromium: c.chromium, Dial: dialAddress(c, listener), Profiles: profiles, Log: log,
-		Appear: 300 * time.Millisecond, // promotion is one row: a version shows at once or not at all
+		Chromium: c.chromium, Own: localAddress(p.baseURL), Dial: dialAddress(c, listener), Profiles: profiles, Log: log,
+		Appear: 300 * time.Millisecond, // here promotion is one row: a version shows at once or not at all
 	})
 	if err != nil {
 		return nil, err
@@ -273,7 +273,7 @@ func assemble(ctx context.Context, c config, tools *toolchain.Toolchain, dbs dat
 // newReleases assembles what publishes.
 func (p *program) newReleases(c config, key secret.Key, data *appdata.Server, check *smoke.Checker, workers *workerd.Target, runtime *workerd.Runtime, addresses release.Addresses, log *slog.Logger) *release.Service {
 	accounts := &cloudflareAccounts{
-		redis: p.redis, api: c.cloudflareAPI, s3: c.cloudflareS3, log: log, known: map[cloudflareKey]target.Target{},
+		redis: p.redis, api: c.cloudflareAPI, s3: c.cloudflareS3, workersDev: c.workersDev, log: log, known: map[cloudflareKey]target.Target{},
 		dataOrigin: func(slug string) string {
 			if !addresses.Reachable {
 				return ""
@@ -337,6 +337,16 @@ func (p *program) withHost(host string) string {
 		host = net.JoinHostPort(host, port)
 	}
 	return u.Scheme + "://" + host + "/"
+}
+
+// localAddress is the host and port of a base URL that no DNS need know; "" when it is a public one, which is looked at
+// through whatever stands in front of it.
+func localAddress(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Scheme != "http" || u.Hostname() != "localhost" && !strings.HasSuffix(u.Hostname(), ".localhost") {
+		return ""
+	}
+	return net.JoinHostPort(u.Hostname(), or(u.Port(), "80"))
 }
 
 // dialAddress is where a web process answers for every app's host name: this one, or the one at --addr.

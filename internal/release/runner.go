@@ -144,7 +144,7 @@ func (r *Runner) deployment(ctx context.Context, job model.Job, log *slog.Logger
 		if err != nil {
 			return err
 		}
-		return w.confirm(ctx, before)
+		return w.confirm(ctx, before, true) // whoever promoted it did not say whether its address is new
 	}
 	if w.d.StartedAt.IsZero() {
 		w.d.StartedAt = time.Now().UTC()

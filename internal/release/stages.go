@@ -181,13 +181,31 @@ func (w *work) deploy(ctx context.Context, b built) error {
 	return w.save(ctx, "placed_id", "candidate_url", "sent_bytes", "settings_hash")
 }
 
+// How long Cloudflare's network may take to show a version at an address, and to know a new host name at all: its DNS
+// record and its certificate are made first.
+const (
+	appearElsewhere = time.Minute
+	appearNewHost   = 5 * time.Minute
+)
+
+// appear is how long a version may take to show. On this server it is there at once, or not at all.
+func (w *work) appear(newHost bool) time.Duration {
+	switch {
+	case w.row.Kind != model.TargetCloudflare:
+		return 0
+	case newHost:
+		return appearNewHost
+	}
+	return appearElsewhere
+}
+
 // look opens an address of the deployment, and fails when it is not as it must be.
-func (w *work) look(ctx context.Context, address string, b *built, baseline *smoke.Snapshot) (smoke.Report, error) {
+func (w *work) look(ctx context.Context, address string, appear time.Duration, b *built, baseline *smoke.Snapshot) (smoke.Report, error) {
 	token, err := w.CheckAccess(ctx, w.app.ID, w.d.Environment, address)
 	if err != nil {
 		return smoke.Report{}, err
 	}
-	t := smoke.Target{URL: address, Version: w.v.Number, Hash: w.d.ContentHash, Routes: routes.Of(w.tree), Access: token, Baseline: baseline}
+	t := smoke.Target{URL: address, Version: w.v.Number, Hash: w.d.ContentHash, Routes: routes.Of(w.tree), Access: token, Baseline: baseline, Appear: appear}
 	if b != nil {
 		t.Assets = b.plan.Hashes()
 	}
@@ -233,7 +251,7 @@ func (w *work) verify(ctx context.Context, b built) error {
 	if err != nil {
 		return err
 	}
-	report, err := w.look(ctx, w.d.CandidateURL, &b, before)
+	report, err := w.look(ctx, w.d.CandidateURL, w.appear(before == nil), &b, before)
 	if saveErr := w.Store.SaveDeploymentShots(ctx, w.d.ID, report.Screenshot, report.ScreenshotNarrow); err == nil {
 		err = saveErr
 	}
@@ -292,13 +310,13 @@ func (w *work) show(ctx context.Context, move func(context.Context, target.Site,
 	if err != nil {
 		return err
 	}
-	return w.confirm(ctx, before)
+	return w.confirm(ctx, before, live.Note != "")
 }
 
 // confirm looks at the public address. When it does not show this deployment as it should, it goes back to what it
 // showed before.
-func (w *work) confirm(ctx context.Context, before *model.Deployment) error {
-	_, err := w.look(ctx, w.d.URL, nil, nil)
+func (w *work) confirm(ctx context.Context, before *model.Deployment, newHost bool) error {
+	_, err := w.look(ctx, w.d.URL, w.appear(newHost), nil, nil)
 	if err == nil {
 		w.d.Stage = stageLive
 		w.leave(ctx, before)

@@ -53,9 +53,9 @@ type deployment struct {
 }
 
 // identify waits until both endpoints answer with the version and the hash that are expected. A network outside
-// needs a moment until every place shows a new version; what is still wrong after Config.Appear is a problem.
+// needs a moment until every place shows a new version; what is still wrong after Target.Appear is a problem.
 func (c *Checker) identify(ctx context.Context, base *url.URL, t Target, r *Report) bool {
-	deadline := time.Now().Add(c.cfg.Appear)
+	deadline := time.Now().Add(t.Appear)
 	for wait := 25 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		path, wrong := "", ""
 		for _, path = range []string{"/_health", "/_deployment"} {

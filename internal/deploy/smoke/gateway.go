@@ -20,7 +20,8 @@ import (
 // they are; every other host must be on the public internet. The decision is taken on the address that is really
 // dialled, so a name that resolves to something private later does not help.
 type gateway struct {
-	dial   string // where *.localhost answers, or ""
+	own    string // host:port of this server, below which its sites are, or ""
+	dial   string // where those answer
 	server *http.Server
 	listen net.Listener
 	proxy  *httputil.ReverseProxy
@@ -40,12 +41,12 @@ type guest struct {
 // AccessHeader is the request header that carries Target.Access.
 const AccessHeader = "Overskill-Access"
 
-func newGateway(dial string) (*gateway, error) {
+func newGateway(own, dial string) (*gateway, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{dial: dial, listen: l, allowed: map[string]*guest{}, tunnels: map[net.Conn]bool{}}
+	g := &gateway{own: strings.ToLower(own), dial: dial, listen: l, allowed: map[string]*guest{}, tunnels: map[net.Conn]bool{}}
 	g.direct = &http.Transport{
 		DialContext:         g.dialContext,
 		DisableCompression:  true, // the browser asks for what it wants
@@ -155,12 +156,13 @@ func (g *gateway) dialContext(ctx context.Context, network, addr string) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	if host = strings.ToLower(host); host == "localhost" || strings.HasSuffix(host, ".localhost") {
+	host = strings.ToLower(host)
+	switch at := net.JoinHostPort(host, port); {
+	case g.own != "" && g.dial != "" && (at == g.own || strings.HasSuffix(at, "."+g.own)):
+		addr = g.dial
+	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
 		// RFC 6761 section 6.3: these names are the loopback address, whether or not a resolver knows it.
 		addr = net.JoinHostPort("127.0.0.1", port)
-		if g.dial != "" {
-			addr = g.dial
-		}
 	}
 	return d.DialContext(ctx, network, addr)
 }

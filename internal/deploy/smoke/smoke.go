@@ -33,7 +33,8 @@ import (
 // Config is what a Checker needs. The zero Config works.
 type Config struct {
 	Chromium string        // path of the browser; "" looks for chromium, chromium-browser and google-chrome in PATH
-	Dial     string        // host:port at which *.localhost answers; "": loopback, at the port of the URL
+	Own      string        // host:port below which this server's own sites are, such as localhost:8080
+	Dial     string        // host:port at which those answer; "": as their names say
 	Timeout  time.Duration // a whole check; 0 means 30 s
 	Appear   time.Duration // how long a new version may take to show at its address; 0 means 5 s
 	Blank    time.Duration // how long a page may stay empty; 0 means 5 s
@@ -79,6 +80,9 @@ type Target struct {
 	// Access is a token that opens a site which is not public. Every request to the app's own origin carries it in
 	// AccessHeader, and none to another; only WebSockets go without.
 	Access string
+	// Appear is how long the version may take to show at the address: networks such as Cloudflare's need a moment, and
+	// minutes for a new host name. 0 means Config.Appear.
+	Appear time.Duration
 	// Baseline is how the last good version looked: what Report.Changes compares with. It may be nil.
 	Baseline *Snapshot
 }
@@ -123,7 +127,7 @@ func New(cfg Config) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	gw, err := newGateway(cfg.Dial)
+	gw, err := newGateway(cfg.Own, cfg.Dial)
 	if err != nil {
 		return nil, fmt.Errorf("start the browser's gateway: %w", err)
 	}
@@ -175,7 +179,10 @@ func (c *Checker) Verify(parent context.Context, t Target) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	ctx, cancel := context.WithTimeout(parent, c.cfg.Timeout)
+	if t.Appear == 0 {
+		t.Appear = c.cfg.Appear
+	}
+	ctx, cancel := context.WithTimeout(parent, c.cfg.Timeout+t.Appear)
 	defer cancel()
 	defer c.gateway.allow(u, t.Access)()
 
@@ -186,7 +193,7 @@ func (c *Checker) Verify(parent context.Context, t Target) (Report, error) {
 	}
 	live := c.identify(ctx, u, t, &r)
 	if live && c.browser != nil {
-		until := start.Add(c.cfg.Timeout * 3 / 4)
+		until := time.Now().Add(c.cfg.Timeout * 3 / 4)
 		go func() { trip <- c.browser.tour(ctx, u, routes, t.Access, until) }()
 	}
 	if live {
@@ -211,7 +218,7 @@ func (c *Checker) Verify(parent context.Context, t Target) (Report, error) {
 		return Report{}, err
 	}
 	if ctx.Err() != nil {
-		r.problem(classDeployment, "", "The check did not end within %s.", c.cfg.Timeout)
+		r.problem(classDeployment, "", "The check did not end within %s.", c.cfg.Timeout+t.Appear)
 	}
 	r.Changes = model.Changes{Opened: len(r.Snapshot.Routes)}
 	if t.Baseline != nil && r.Opened {

@@ -223,7 +223,7 @@ func withFile(s site, path, body string) site {
 func TestAppearsLate(t *testing.T) {
 	browsertest.Need(t)
 	t.Parallel()
-	c := newChecker(t, Config{Appear: 5 * time.Second})
+	c := newChecker(t, Config{})
 	var asked atomic.Int32
 	s := app(good)
 	s.extra = func(w http.ResponseWriter, r *http.Request) {
@@ -233,9 +233,16 @@ func TestAppearsLate(t *testing.T) {
 		}
 		w.Header().Set(pass, "yes")
 	}
-	r, err := c.Verify(t.Context(), serve(t, s))
+	at := serve(t, s)
+	at.Appear = 5 * time.Second
+	r, err := c.Verify(t.Context(), at)
 	if err != nil || !r.OK {
 		t.Errorf("got %s, %v", brief(r), err)
+	}
+	asked.Store(-1 << 20)
+	at.Appear = 0 // as long as the checker's configuration says
+	if r, err = c.Verify(t.Context(), at); err != nil || r.OK {
+		t.Errorf("a version that does not appear: %s, %v", brief(r), err)
 	}
 }
 
