@@ -26,7 +26,9 @@ func TestPublishToCloudflare(t *testing.T) {
 	}
 	refused := func(why string) {
 		t.Helper()
-		var answer struct{ Error struct{ Code, Message string } }
+		var answer struct {
+			Error struct{ Code, Message string }
+		}
 		status := p.api("POST", "/apps/"+app.Slug+"/publish", obj{}, &answer)
 		if said := answer.Error.Message; status != http.StatusForbidden || !strings.Contains(said, "API token") || strings.Contains(said, account.Token) {
 			t.Errorf("%s: %d %q", why, status, said)

@@ -328,12 +328,13 @@ type Deployment struct {
 	Status       DeploymentStatus
 	Kind         DeploymentKind
 	Target       TargetKind
-	Stage        string // how far it is: check, build, deploy, verify, promote; "" before it began
-	URL          string // the public address
-	CandidateURL string // where exactly this deployment answers, whether or not it is live
-	PlacedID     string // the target's own name for what it holds
-	SettingsHash string // of the secrets and the access rule that it carries; "" where none travel
-	UserID       int64  `bun:",nullzero"` // who asked for it
+	Stage        string   // how far it is: check, build, deploy, verify, promote; "" before it began
+	URL          string   // the public address
+	CandidateURL string   // where exactly this deployment answers, whether or not it is live
+	PlacedID     string   // the target's own name for what it holds
+	BucketKeys   []string `bun:",array"` // what of it lies in a bucket; nil where nobody wrote it down
+	SettingsHash string   // of the secrets and the access rule that it carries; "" where none travel
+	UserID       int64    `bun:",nullzero"` // who asked for it
 	ContentHash  string
 	SizeBytes    int64 // of all files
 	WorkerBytes  int64 // of the Worker

@@ -113,7 +113,7 @@ func (s *Service) Rollback(ctx context.Context, u model.User, slug string, id in
 	}
 	return s.start(ctx, u, app, model.Deployment{
 		VersionID: old.VersionID, Kind: model.KindRollback, ContentHash: old.ContentHash, PlacedID: old.PlacedID,
-		WorkerBytes: old.WorkerBytes, SizeBytes: old.SizeBytes, Target: old.Target, SettingsHash: old.SettingsHash,
+		WorkerBytes: old.WorkerBytes, SizeBytes: old.SizeBytes, Target: old.Target, SettingsHash: old.SettingsHash, BucketKeys: old.BucketKeys,
 	})
 }
 
@@ -127,7 +127,7 @@ func (s *Service) start(ctx context.Context, u model.User, app model.App, d mode
 		return d, err
 	}
 	if d.Target != row.Kind { // what lies at another target must be deployed anew
-		d.PlacedID, d.ContentHash = "", ""
+		d.PlacedID, d.ContentHash, d.BucketKeys = "", "", nil
 	}
 	d.AppID, d.UserID, d.Environment, d.Target = app.ID, u.ID, model.Production, row.Kind
 	v, err := s.Store.Version(ctx, d.VersionID)

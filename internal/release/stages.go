@@ -89,7 +89,13 @@ func (w *work) build(ctx context.Context) (built, error) {
 		w.d.SizeBytes += a.Size
 	}
 	w.info("Built for production in %d ms: %d files", time.Since(start).Milliseconds(), len(b.plan.Assets))
-	return b, w.save(ctx, "content_hash", "worker_bytes", "size_bytes")
+	w.d.BucketKeys = []string{}
+	for _, a := range b.plan.Assets {
+		if a.Place == plan.InBucket {
+			w.d.BucketKeys = append(w.d.BucketKeys, a.R2Key)
+		}
+	}
+	return b, w.save(ctx, "content_hash", "worker_bytes", "size_bytes", "bucket_keys")
 }
 
 // findings runs the gate on what would be published.
@@ -310,7 +316,7 @@ func (w *work) show(ctx context.Context, move func(context.Context, target.Site,
 	if err != nil {
 		return err
 	}
-	return w.confirm(ctx, before, live.Note != "")
+	return w.confirm(ctx, before, live.NewHost)
 }
 
 // confirm looks at the public address. When it does not show this deployment as it should, it goes back to what it
@@ -320,7 +326,11 @@ func (w *work) confirm(ctx context.Context, before *model.Deployment, newHost bo
 	if err == nil {
 		w.d.Stage = stageLive
 		w.leave(ctx, before)
-		return w.Store.SaveDeploymentStage(ctx, w.d.ID, stageLive)
+		if err := w.Store.SaveDeploymentStage(ctx, w.d.ID, stageLive); err != nil {
+			return err
+		}
+		w.tidy(ctx)
+		return nil
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, errLost) || errors.Is(cause, context.Canceled) {
 		return err // whoever has the job next looks again
@@ -351,6 +361,35 @@ func (w *work) takeBack(ctx context.Context, before *model.Deployment) string {
 		return " The version before it is live still."
 	}
 	return ""
+}
+
+// keptReleases is how many releases of an app a target keeps to go back to; older ones are built again. Cloudflare keeps
+// as many versions of a Worker.
+const keptReleases = 100
+
+// tidy removes what old deployments left at the target. When it cannot, the next deployment tries again.
+func (w *work) tidy(ctx context.Context) {
+	t, ok := w.target.(target.Tidier)
+	if !ok {
+		return
+	}
+	list, err := w.Store.Kept(ctx, w.app.ID, keptReleases)
+	keep := target.Kept{IDs: map[string]bool{}, Objects: map[string]bool{}}
+	for _, d := range list {
+		if d.BucketKeys == nil {
+			return // nobody knows what it needs
+		}
+		keep.IDs[d.PlacedID] = true
+		for _, key := range d.BucketKeys {
+			keep.Objects[key] = true
+		}
+	}
+	if err == nil {
+		err = t.Tidy(ctx, w.site, keep)
+	}
+	if err != nil {
+		w.log.WarnContext(ctx, "old deployments not removed from the target", "error", err)
+	}
 }
 
 // leave takes the app from the place where it was live before, when that is another one.

@@ -197,9 +197,15 @@ func (t *Target) Collect(ctx context.Context, keep Keep) (Collected, error) {
 		}
 		done.Scripts = append(done.Scripts, name)
 	}
-	objects, err := t.objects(ctx, "apps/")
+	done.Objects, err = t.collectObjects(ctx, "apps/", keep)
+	return done, err
+}
+
+// collectObjects removes the objects below a prefix that nobody wants, and returns their keys.
+func (t *Target) collectObjects(ctx context.Context, prefix string, keep Keep) ([]string, error) {
+	objects, err := t.objects(ctx, prefix)
 	if err != nil {
-		return done, fmt.Errorf("collect objects: %w", err)
+		return nil, fmt.Errorf("collect objects: %w", err)
 	}
 	var drop []string
 	for _, o := range objects {
@@ -208,10 +214,52 @@ func (t *Target) Collect(ctx context.Context, keep Keep) (Collected, error) {
 		}
 	}
 	if err := t.deleteObjects(ctx, drop); err != nil {
-		return done, fmt.Errorf("collect objects: %w", err)
+		return nil, fmt.Errorf("collect objects: %w", err)
 	}
-	done.Objects = drop
-	return done, nil
+	return drop, nil
+}
+
+// tidyGrace protects the files of a deployment that has begun meanwhile.
+const tidyGrace = time.Hour
+
+// Tidy removes what old deployments of a site have left: in mode dispatch scripts and their routes (Cloudflare itself
+// keeps the last hundred versions of a Worker), in both modes files of the app in the bucket.
+func (t *Target) Tidy(ctx context.Context, s target.Site, keep target.Kept) error {
+	name, err := script(s)
+	if err != nil {
+		return err
+	}
+	if t.cfg.Mode == ModeDispatch {
+		if err := t.tidyScripts(ctx, s, name, keep.IDs); err != nil {
+			return fmt.Errorf("tidy %s: %w", name, err)
+		}
+	}
+	if t.cfg.Bucket == "" {
+		return nil
+	}
+	_, err = t.collectObjects(ctx, appPrefix(s.AppID), Keep{Object: func(key string) bool { return keep.Objects[key] }, Grace: tidyGrace})
+	return err
+}
+
+// tidyScripts removes the dispatch scripts of a site that are not kept, each after its route.
+func (t *Target) tidyScripts(ctx context.Context, s target.Site, name string, keep map[string]bool) error {
+	all, err := t.scriptsOf(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range all {
+		deployment, ok := strings.CutPrefix(id, name+"--")
+		if !ok || keep[id] {
+			continue
+		}
+		if err := t.deleteObjects(ctx, []string{routeKey(deployment + "-" + t.host(s))}); err != nil {
+			return err
+		}
+		if err := t.remove(ctx, t.namespaced(id)+"?force=true"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var objectKeys = regexp.MustCompile(`^apps/[0-9]+/[0-9a-f]{64}/.+`)

@@ -90,6 +90,13 @@ func TestDispatchLeavesNothing(t *testing.T) {
 	if c.leads("todo.apps.example.com") != worker+"--d3" {
 		t.Error("the live one was collected")
 	}
+	c.promote(c.deploy(c.release(4, "1.0.1", plan.Embed)).ID)
+	if err := c.Tidy(t.Context(), production(), target.Kept{IDs: map[string]bool{worker + "--d4": true}}); err != nil {
+		t.Fatal(err)
+	}
+	if left := c.account.Scripts("apps"); !slices.Equal(left, []string{worker + "--d4", placed.ID}) || c.leads("d3-todo.apps.example.com") != "" || c.leads("d4-todo.apps.example.com") == "" {
+		t.Errorf("tidied: %v", left)
+	}
 	if err := c.Delete(t.Context(), production()); err != nil {
 		t.Fatal(err)
 	}

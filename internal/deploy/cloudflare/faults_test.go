@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"overskill/internal/deploy/plan"
+	"overskill/internal/deploy/target"
 	"overskill/internal/fault"
 	"overskill/internal/testing/cloudflaretest"
 )
@@ -170,6 +171,28 @@ func TestCollectTakesScriptsOfNoApp(t *testing.T) {
 	if got, err := c.Collect(t.Context(), young); err != nil || len(got.Objects) != 0 {
 		t.Errorf("what is young was taken: %+v, %v", got, err)
 	}
+	older := "apps/7/" + strings.Repeat("0", 64) + "/old.mp4"
+	others := "apps/70/" + strings.Repeat("0", 64) + "/old.mp4"
+	for _, key := range []string{older, others} {
+		a.Put("team-apps", key, []byte("x"))
+	}
+	keep := target.Kept{Objects: map[string]bool{}}
+	for key := range a.Objects("team-apps") {
+		keep.Objects[key] = key != older && key != others
+	}
+	if err := c.Tidy(t.Context(), production(), keep); err != nil || a.Objects("team-apps")[older] == nil {
+		t.Errorf("what is young was tidied away: %v", err)
+	}
+	c.cfg.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	if err := c.Tidy(t.Context(), production(), keep); err != nil {
+		t.Error(err)
+	}
+	left := a.Objects("team-apps")
+	if left[older] != nil || left[others] == nil || len(left) != len(keep.Objects)-1 || a.Live("", worker) == nil {
+		t.Errorf("tidied, and left %v", slices.Collect(maps.Keys(left)))
+	}
+	a.Drop("team-apps", others)
+	c.cfg.Now = time.Now
 	none := Keep{Script: func(name string) bool {
 		if id, ok := AppOf(name); !ok || id != 7 {
 			t.Errorf("asked about %q", name)

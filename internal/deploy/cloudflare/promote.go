@@ -138,6 +138,7 @@ func (t *Target) address(ctx context.Context, s target.Site, name string) (targe
 		}
 		live := target.Live{URL: "https://" + host}
 		if created {
+			live.NewHost = true
 			live.Note = "Cloudflare issues a certificate for " + host + " now; the address may take a few minutes to answer."
 		}
 		return live, nil
@@ -156,6 +157,6 @@ func (t *Target) address(ctx context.Context, s target.Site, name string) (targe
 	if now.Enabled && now.PreviewsEnabled {
 		return live, nil
 	}
-	live.Note = "The address is new; it may take a minute to answer."
+	live.Note, live.NewHost = "The address is new; it may take a minute to answer.", true
 	return live, t.workersDevRoute(ctx, name, true)
 }

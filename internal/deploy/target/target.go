@@ -51,6 +51,8 @@ type Placed struct {
 type Live struct {
 	URL  string
 	Note string // a sentence for the person, such as a custom domain that does not answer yet; may be ""
+	// NewHost says that the host name was not there before: its DNS record and its certificate may take minutes.
+	NewHost bool
 }
 
 // Line is a line that an app's server code wrote, or what it threw.
@@ -78,6 +80,18 @@ type Target interface {
 	SetSecrets(ctx context.Context, s Site, secrets map[string]string) (id string, err error)
 	// Logs returns what the server code of a site wrote since a time, the oldest first.
 	Logs(ctx context.Context, s Site, since time.Time) ([]Line, error)
+}
+
+// Kept is what of an app a target must leave.
+type Kept struct {
+	IDs     map[string]bool // placed releases
+	Objects map[string]bool // keys in the bucket
+}
+
+// Tidier is a Target where what was placed once stays until it is removed.
+type Tidier interface {
+	// Tidy removes what lies there for a site and is not among what is kept.
+	Tidy(ctx context.Context, s Site, keep Kept) error
 }
 
 // Mover moves a site's public address.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
@@ -109,6 +110,17 @@ func TestPublishedAndPreviewShowTheirOwnBundles(t *testing.T) {
 	}
 	if ids, err := d.store.PlacedIDs(t.Context(), model.TargetLocal); err != nil || len(ids) != 0 {
 		t.Errorf("placed %v, %v", ids, err)
+	}
+	kept, err := d.store.Kept(t.Context(), d.app.ID, 1)
+	if err != nil || !slices.ContainsFunc(kept, func(k model.Deployment) bool { return k.ID == one.ID && k.BucketKeys == nil }) {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+	one.BucketKeys = []string{"apps/1/a/b.mp4"}
+	if err := d.store.SaveDeployment(t.Context(), one, "bucket_keys"); err != nil {
+		t.Error(err)
+	}
+	if kept, err = d.store.Kept(t.Context(), d.app.ID, 0); err != nil || len(kept) != 1 || !slices.Equal(kept[0].BucketKeys, one.BucketKeys) {
+		t.Errorf("kept %+v, %v", kept, err)
 	}
 	hashes, err := d.store.DeployedHashes(t.Context())
 	if err != nil || !hashes["one"] || !hashes["preview-hash"] {
