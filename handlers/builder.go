@@ -215,6 +215,7 @@ func (s *server) changesTab(c echo.Context) error {
 		vm.MarkQuestions(b.Changes.Versions, b.Turns)
 		b.Changes.Shown = shownItem(b.Changes.Versions)
 		b.Changes.Error = v.Error
+		b.Changes.Look = vm.NewLook(b.App.Slug, v)
 		b.Changes.Files, b.Changes.Added, b.Changes.Removed = vm.NewFileChanges(diffs)
 	}
 	return s.show(c, http.StatusOK, b)

@@ -19,6 +19,7 @@ type released struct {
 	target      model.DeployTarget
 	token       string
 	logs        []model.DeployLine
+	viewer      bool  // everybody only looks
 	refused     error // what every change answers, when set
 	unreachable error // what the target answers, when it is asked
 }
@@ -38,7 +39,7 @@ func (s *services) publication(u model.User, slug string) (*model.Publication, e
 		p = &model.Publication{URL: "http://" + slug + ".localhost:8080/", Access: model.AppAccess{Mode: "public"}, Preview: model.AppAccess{Mode: "public"}}
 		s.releases.of[slug] = p
 	}
-	p.App, p.Target = a.App, s.releases.target
+	p.App, p.Target, p.CanEdit = a.App, s.releases.target, !s.releases.viewer
 	for _, t := range a.turns {
 		if t.Version.ID == a.HeadVersionID {
 			p.Head = t.Version
@@ -368,7 +369,9 @@ func (s *services) DeployTarget(_ context.Context, u model.User, team int64) (mo
 	if _, err := s.team(u, team); err != nil {
 		return model.DeployTarget{}, nil, err
 	}
-	return s.releases.target, []string{"Account, Workers Scripts, Edit", "Account, Workers R2 Storage, Edit"}, nil
+	target := s.releases.target
+	target.CanManage = !s.releases.viewer
+	return target, []string{"Account, Workers Scripts, Edit", "Account, Workers R2 Storage, Edit"}, nil
 }
 
 func (s *services) SetDeployTarget(_ context.Context, u model.User, team int64, n model.NewDeployTarget) error {

@@ -396,7 +396,7 @@ func (s *services) Export(_ context.Context, u model.User, slug, number string, 
 	return z.Close()
 }
 
-func (s *services) Screenshot(_ context.Context, u model.User, slug, number string) ([]byte, error) {
+func (s *services) Screenshot(_ context.Context, u model.User, slug, number string, _ bool) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.find(u, slug)

@@ -10,7 +10,7 @@ import (
 
 // screenshot is the picture that verification took of a version. It never changes.
 func (s *server) screenshot(c echo.Context) error {
-	png, err := s.Builder.Screenshot(c.Request().Context(), me(c), c.Param("slug"), c.Param("number"))
+	png, err := s.Builder.Screenshot(c.Request().Context(), me(c), c.Param("slug"), c.Param("number"), c.QueryParam("narrow") != "")
 	if err != nil {
 		return err
 	}

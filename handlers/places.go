@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -131,8 +132,12 @@ func (s *server) addDomain(c echo.Context) error {
 // checkDomain leads back to the domain, which says what its DNS holds now.
 func (s *server) checkDomain(c echo.Context) error {
 	id, err := numberParam(c, "domain")
+	var d model.Domain
 	if err == nil {
-		_, err = s.Releases.CheckDomain(c.Request().Context(), me(c), c.Param("slug"), id)
+		d, err = s.Releases.CheckDomain(c.Request().Context(), me(c), c.Param("slug"), id)
+	}
+	if err == nil && isFragment(c) {
+		return s.showDomain(c, d)
 	}
 	if err == nil {
 		return c.Redirect(http.StatusSeeOther, publishPath(c)+"#domain-"+c.Param("id"))
@@ -146,6 +151,19 @@ func (s *server) removeDomain(c echo.Context) error {
 		err = s.Releases.RemoveDomain(c.Request().Context(), me(c), c.Param("slug"), id)
 	}
 	return s.publishDone(c, "domain-gone", err, publishWrong)
+}
+
+// showDomain is the row of a domain, for a page that looks again by itself.
+func (s *server) showDomain(c echo.Context, d model.Domain) error {
+	p, err := s.Releases.Publication(c.Request().Context(), me(c), c.Param("slug"))
+	if err != nil {
+		return err
+	}
+	asked, err := strconv.Atoi(c.FormValue("asked"))
+	if err != nil || asked < 0 {
+		asked = 0
+	}
+	return render(c, http.StatusOK, page.Domain(s.shell(c, "").CSRF, p.CanEdit, vm.NewDomainItem(p, d, asked+1, now())))
 }
 
 const targetPath = "/team/deploy"

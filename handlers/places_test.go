@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"overskill/internal/fault"
+	"overskill/internal/model"
 )
 
 func TestVariables(t *testing.T) {
@@ -117,6 +118,13 @@ func TestDomains(t *testing.T) {
 	at := fmt.Sprintf("domain-%d", p.Domains[0].ID)
 	st.get("/apps/harbour/publish").has("#"+at, "Waiting for DNS").has("#"+at+" td", "overskill-3f9a61c2d4").has("#"+at+" .pill.off", "Missing").has("#"+at, "Not checked yet")
 	path := fmt.Sprintf("/apps/harbour/publish/domains/%d", p.Domains[0].ID)
+	record := fmt.Sprintf("#dns-%d-2-value", p.Domains[0].ID)
+	st.get("/apps/harbour/publish").has(record, "overskill-3f9a61c2d4").has("#"+at+" [data-copy='"+record+"']", "").has("#"+at+" form[hx-trigger='submit, every 15s']", "")
+	st.post(path+"/check", url.Values{"asked": {"3"}}, fragment).want(200).has("#"+at+" [name=asked][value='4']", "").has("#"+at+" form[hx-trigger='submit, every 15s']", "").hasNot("main")
+	for _, asked := range []string{"39", "1000000"} {
+		st.post(path+"/check", url.Values{"asked": {asked}}, fragment).want(200).hasNot("form[hx-trigger='submit, every 15s']")
+	}
+	st.post(path+"/check", url.Values{"asked": {"-7"}}, fragment).want(200).has("[name=asked][value='1']", "")
 	st.post(path+"/check", url.Values{}).leads("/apps/harbour/publish#" + at)
 	st.get("/apps/harbour/publish").has("#"+at, "The CNAME leads to parked.example.com.").has("#"+at+" .pill.bad", "Differs").has("#"+at, "Checked just now")
 	st.s.releases.unreachable = fault.New(fault.Unavailable, "The DNS does not answer.")
@@ -162,4 +170,36 @@ func TestDeployTarget(t *testing.T) {
 	if strings.Contains(st.logs.String(), secret) {
 		t.Error("the token is in the log")
 	}
+}
+
+// TestOnlyLooking: who may not change the app sees what there is, and no form that would only be refused.
+func TestOnlyLooking(t *testing.T) {
+	st, p := published(t)
+	p.Domains = []model.Domain{{ID: 7, Name: "www.example.org", Status: "pending", Records: []model.DNSRecord{{Type: "TXT", Name: "_x", Value: "y"}}}}
+	st.get("/apps/harbour/publish").has("#publish-button", "").has("#pub-history form", "Go back").has("#var-form", "").has("#domain-form", "").has("#un-h", "")
+	st.get("/team/deploy").has("form #account_id", "").has("main form button", "Verify")
+	st.s.releases.viewer = true
+	page := st.get("/apps/harbour/publish").want(200).has("#pub-state", "is for editors, admins and owners").has("#pub-history", "1.0.0").has("#variables", "PAYMENT_KEY").has("#domain-7 td", "TXT").has("#access", "Public")
+	page.hasNot("#panel form").hasNot("#pub-check").hasNot("#un-h")
+	st.get("/apps/harbour/deployments/40").want(200).hasNot("#panel form")
+	st.get("/team/deploy").want(200).has("main", "Owners and admins of the team choose").hasNot("main form button").hasNot("#account_id")
+}
+
+// TestFollowTheServerLog: the page asks again by itself until it is told to stop, or the log cannot be read.
+func TestFollowTheServerLog(t *testing.T) {
+	st, _ := published(t)
+	st.get("/apps/harbour/publish").has("#pub-server [hx-get$='follow=1']", "Follow it").hasNot("#pub-server[hx-trigger]")
+	st.get("/apps/harbour/publish/server?follow=1", fragment).want(200).has("#pub-server[hx-trigger='every 5s'] #srv-log", "TypeError").has("#pub-server a", "Stop following")
+	st.get("/apps/harbour/publish/server", fragment).want(200).hasNot("#pub-server[hx-trigger]")
+	st.s.releases.unreachable = fault.New(fault.Unavailable, "Cloudflare does not answer.")
+	st.get("/apps/harbour/publish/server?follow=1", fragment).want(200).has("#pub-server", "Cloudflare does not answer.").hasNot("#pub-server[hx-trigger]")
+}
+
+// TestPublishedInTheBar: the bar tells the preview from the public address.
+func TestPublishedInTheBar(t *testing.T) {
+	st, _ := published(t)
+	st.get("/apps/harbour").has("#vers .ok", "Live 1.0.0").hasNot("#vers a")
+	st.s.apps[0].Published = "1.0.0"
+	st.get("/apps/harbour").has("#vers a[href='/apps/harbour/publish']", "Published 1.0.0")
+	st.get("/").has(".tilecard", "Published 1.0.0")
 }

@@ -212,6 +212,7 @@ func (s *server) serverLog(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	read.Follows = c.QueryParam("follow") != "" && read.Error == ""
 	return render(c, http.StatusOK, part.ServerLog(publishPath(c), read))
 }
 
@@ -267,7 +268,7 @@ func (s *server) deployment(c echo.Context) error {
 	}
 	b.Publish.Path = publishPath(c)
 	b.Publish.State = vm.NewPublishState(publication, b.CSRF, now())
-	b.Publish.Detail = vm.NewDeploymentDetail(b.App.Slug, d, publication.Live, now())
+	b.Publish.Detail = vm.NewDeploymentDetail(publication, d, now())
 	return s.show(c, http.StatusOK, b)
 }
 

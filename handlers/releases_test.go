@@ -64,11 +64,11 @@ func TestPublishState(t *testing.T) {
 	st.get("/apps/harbour/publish", fragment).want(200).has("#panel #pub-state", "ready").has("#tabline[hx-swap-oob]", "Publish").hasNot("html main")
 
 	p := publishHarbour(st.s, time.Now())
-	page = st.get("/apps/harbour/publish").has("#pub-state", "Version 1.0.0 is live, and it is the newest green one.").has("#pub-state .facts", "by mareike").has("#publish-button", "Publish 1.0.0 again")
+	page = st.get("/apps/harbour/publish").has("#pub-state", "Version 1.0.0 is published, and it is the newest green one.").has("#pub-state .facts", "by mareike").has("#publish-button", "Publish 1.0.0 again")
 	page.has("#pub-state [href='http://harbour.localhost:8080/']", "harbour").has("#pub-state .banner.bad", "1.0.0 was not published. The page / stayed blank").hasNot("#pub-check[hx-trigger]")
 	a := st.s.apps[0]
 	st.s.finish(a)
-	page = st.get("/apps/harbour/publish").has("#pub-state", "Version 1.0.2 is ready, 1.0.0 is live.").has("#pub-state form", "If any of this fails, 1.0.0 stays")
+	page = st.get("/apps/harbour/publish").has("#pub-state", "Version 1.0.2 is ready, 1.0.0 is published.").has("#pub-state form", "If any of this fails, 1.0.0 stays")
 	page.has("#pub-check[hx-get='/apps/harbour/publish/check'][hx-trigger=load]", "Check")
 	p.NotReady = "The token of Cloudflare has expired."
 	st.get("/apps/harbour/publish").has("#pub-state .banner.warn", "The token of Cloudflare has expired.").hasNot("#publish-button").hasNot("#pub-check[hx-trigger]")
@@ -83,7 +83,7 @@ func TestPublishState(t *testing.T) {
 // A deployment runs, is watched, and ends: its page asks until there is nothing more to come.
 func TestPublishAndWatch(t *testing.T) {
 	st, p := published(t)
-	st.post("/apps/harbour/publish", url.Values{"version": {"1.0.1"}}).want(400).has("[role=alert]", `There is no green version "1.0.1"`).has("#pub-state", "is live")
+	st.post("/apps/harbour/publish", url.Values{"version": {"1.0.1"}}).want(400).has("[role=alert]", `There is no green version "1.0.1"`).has("#pub-state", "is published")
 	st.post("/apps/harbour/publish", url.Values{"version": {"\xff"}}).want(400).has("[role=alert]", "UTF-8")
 	st.post("/apps/harbour/publish", url.Values{"version": {"1.0.0"}}).leads("/apps/harbour/publish")
 	page := st.get("/apps/harbour/publish").want(200).has("#pub-now", "Waiting to publish 1.0.0").has("#pub-state[hx-trigger='every 1s']", "Stop").has(".steps .wait", "Build for production").hasNot("#publish-button")
@@ -106,7 +106,7 @@ func TestPublishAndWatch(t *testing.T) {
 	st.s.moves("harbour", func(d *model.Deployment) {
 		d.Status, d.PromotedAt, d.EndedAt = model.DeployDeployed, time.Now(), time.Now()
 	})
-	st.get(next, fragment).want(200).hasNot("[hx-trigger='every 1s']").has("#pub-history[hx-swap-oob]", "4 deployments").has("#pub-say", "Version 1.0.0 is live")
+	st.get(next, fragment).want(200).hasNot("[hx-trigger='every 1s']").has("#pub-history[hx-swap-oob]", "4 deployments").has("#pub-say", "Version 1.0.0 is published")
 	st.get("/apps/harbour/publish/state?seen=none", fragment).want(204)
 
 	// A running one can be stopped, once.

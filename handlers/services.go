@@ -89,7 +89,7 @@ type VersionReader interface {
 	Files(ctx context.Context, u model.User, slug, number string) ([]model.VersionFile, error)
 	File(ctx context.Context, u model.User, slug, number, path string) ([]byte, error)
 	Diff(ctx context.Context, u model.User, slug, number string) ([]model.FileDiff, error)
-	Screenshot(ctx context.Context, u model.User, slug, number string) ([]byte, error) // PNG
+	Screenshot(ctx context.Context, u model.User, slug, number string, narrow bool) ([]byte, error) // PNG
 }
 
 // FileLocks keep files from being changed by the author.

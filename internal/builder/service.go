@@ -396,16 +396,20 @@ func (s *Service) Export(ctx context.Context, u model.User, slug, number string,
 	return z.Close()
 }
 
-// Screenshot returns the picture that verification took of a version, a PNG.
-func (s *Service) Screenshot(ctx context.Context, u model.User, slug, number string) ([]byte, error) {
+// Screenshot returns the picture that verification took of a version, a PNG; narrow is the one of a phone's width.
+func (s *Service) Screenshot(ctx context.Context, u model.User, slug, number string, narrow bool) ([]byte, error) {
 	v, err := s.version(ctx, u, slug, number)
 	if err != nil {
 		return nil, err
 	}
-	if v.ScreenshotHash == "" {
+	hash := v.ScreenshotHash
+	if narrow {
+		hash = v.ScreenshotNarrowHash
+	}
+	if hash == "" {
 		return nil, fault.New(fault.NotFound, "There is no picture of version %s.", v.Number)
 	}
-	return s.store.Blob(ctx, v.ScreenshotHash)
+	return s.store.Blob(ctx, hash)
 }
 
 // Rename changes the name that people see.

@@ -22,6 +22,7 @@ type DeployTarget struct {
 	Zone      string     // the domain below which apps are published; "" is workers.dev
 	Gate      GatePolicy
 	UpdatedAt time.Time `bun:",nullzero,default:now()"`
+	CanManage bool      `bun:"-"` // who asks may change it
 }
 
 // TargetKind names an implementation of a deploy target.
@@ -171,6 +172,7 @@ type Publication struct {
 	Vars      []EnvVar     // without values
 	Domains   []Domain
 	HasServer bool // the head has server code
+	CanEdit   bool // who asks may publish and change all this
 }
 
 // Sentences say what changed for visitors, a line each, the most important first; at most a few of each kind.

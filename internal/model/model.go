@@ -120,6 +120,9 @@ type App struct {
 	Model            string    // a model reference, see Connection; "" is the team's choice
 	CreatedAt        time.Time `bun:",nullzero,default:now()"`
 	UpdatedAt        time.Time `bun:",nullzero,default:now()"`
+	// Published is the number of the version that the public address shows; "" when nothing is there. It is there in
+	// what AppBySlug and Apps of the store return.
+	Published string `bun:",scanonly"`
 }
 
 // VersionStatus is the state of one turn's result.

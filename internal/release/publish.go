@@ -18,7 +18,14 @@ func (s *Service) Publication(ctx context.Context, u model.User, slug string) (m
 	if err != nil {
 		return model.Publication{}, err
 	}
-	p := model.Publication{App: app, URL: s.Addresses.Public(app.Slug, model.Production)}
+	p := model.Publication{App: app, URL: s.Addresses.Public(app.Slug, model.Production), CanEdit: u.Admin}
+	if !u.Admin {
+		role, err := s.Store.RoleIn(ctx, app.TeamID, u.ID)
+		if err != nil {
+			return p, err
+		}
+		p.CanEdit = role.CanEdit()
+	}
 	if app.HeadVersionID != 0 {
 		if p.Head, err = s.Store.Version(ctx, app.HeadVersionID); err != nil {
 			return p, err

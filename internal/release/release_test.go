@@ -25,6 +25,7 @@ import (
 type world struct {
 	*testing.T
 	*release.Service
+	url   string // of its database
 	store *store.Store
 	key   secret.Key
 	zone  *zone
@@ -55,14 +56,15 @@ func (queue) Enqueue(context.Context, string, int64, int) error {
 }
 
 func newWorld(t *testing.T) *world {
-	s := storetest.Open(t)
+	url := storetest.URL(t)
+	s := storetest.OpenAt(t, url)
 	key, err := secret.LoadKey(filepath.Join(t.TempDir(), "secret.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	z, resolver := newZone(t)
 	z.a["todo.apps.example.com"] = "192.0.2.7"
-	w := &world{T: t, store: s, key: key, zone: z, place: &place{}}
+	w := &world{T: t, url: url, store: s, key: key, zone: z, place: &place{}}
 	w.Service = release.New(release.Config{
 		Store: s, Key: key, Queue: queue{}, Log: slog.New(slog.DiscardHandler), Resolver: resolver,
 		Keys:   func(int64) (string, string, error) { return "anon-key", "service-key", nil },

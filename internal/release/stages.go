@@ -373,7 +373,7 @@ func (w *work) tidy(ctx context.Context) {
 	if !ok {
 		return
 	}
-	list, err := w.Store.Kept(ctx, w.app.ID, keptReleases)
+	list, err := w.Store.Kept(ctx, w.app.ID, w.row.Kind, keptReleases)
 	keep := target.Kept{IDs: map[string]bool{}, Objects: map[string]bool{}}
 	for _, d := range list {
 		if d.BucketKeys == nil {

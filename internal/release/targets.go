@@ -26,19 +26,24 @@ func (s *Service) mayManage(ctx context.Context, u model.User, team int64) error
 	if err != nil && !u.Admin {
 		return err
 	}
-	if !u.Admin && role != model.Owner && role != model.Admin {
+	if !manages(u, role) {
 		return fault.New(fault.Forbidden, "Only owners and admins of the team can say where it publishes.")
 	}
 	return nil
 }
 
+func manages(u model.User, role model.Role) bool {
+	return u.Admin || role == model.Owner || role == model.Admin
+}
+
 // DeployTarget returns where a team publishes, without the token, and which permissions a token for Cloudflare needs.
 func (s *Service) DeployTarget(ctx context.Context, u model.User, team int64) (model.DeployTarget, []string, error) {
-	if _, err := s.Store.RoleIn(ctx, team, u.ID); err != nil && !u.Admin {
+	role, err := s.Store.RoleIn(ctx, team, u.ID)
+	if err != nil && !u.Admin {
 		return model.DeployTarget{}, nil, err
 	}
 	row, err := s.Store.DeployTarget(ctx, team)
-	row.Token = nil
+	row.Token, row.CanManage = nil, manages(u, role)
 	return row, s.Places.Permissions, err
 }
 

@@ -18,12 +18,14 @@ type Pill struct {
 
 // Card is one app in the grid.
 type Card struct {
-	Slug   string
-	Name   string
-	Shot   string // URL of the picture; "" when there is none
-	Pill   Pill
-	Author string
-	At     Time
+	Slug string
+	Name string
+	Shot string // URL of the picture; "" when there is none
+	Pill Pill
+	// Published is the number of the version at the public address; "" when nothing is there.
+	Published string
+	Author    string
+	At        Time
 }
 
 // Apps is the page with the grid.
@@ -38,7 +40,7 @@ func (a Apps) Narrowed() bool { return a.Query.Search != "" || a.Query.Status !=
 
 // NewCard says how an app appears in a grid at now.
 func NewCard(c model.AppCard, now time.Time) Card {
-	card := Card{Slug: c.App.Slug, Name: c.App.Name, Pill: appPill(c), Author: NewPerson(c.Author).Name, At: NewTime(c.App.UpdatedAt, now)}
+	card := Card{Slug: c.App.Slug, Name: c.App.Name, Published: c.App.Published, Pill: appPill(c), Author: NewPerson(c.Author).Name, At: NewTime(c.App.UpdatedAt, now)}
 	if c.HasScreenshot && c.Head.Number != "" {
 		card.Shot = shotURL(c.App.Slug, c.Head.Number)
 	}
@@ -105,20 +107,22 @@ func (b Builder) Earlier() string {
 
 // VersionBar says what is live and what is being built.
 type VersionBar struct {
-	Slug    string
-	Name    string // of the app
-	Live    string // number of the live version; "" before the first
-	URL     string // where it is live
-	Pending string // number of the version that is being built, or that failed after the live one
-	State   model.VersionStatus
-	Six     [6]string
-	Step    int  // of the pending version, from 1; 0 unknown
-	Asks    bool // the builder waits for an answer
+	Slug string
+	Name string // of the app
+	Live string // number of the version that the preview shows; "" before the first
+	URL  string // of the preview
+	// Published is the number of the version at the public address; "" when nothing is there.
+	Published string
+	Pending   string // number of the version that is being built, or that failed after the live one
+	State     model.VersionStatus
+	Six       [6]string
+	Step      int  // of the pending version, from 1; 0 unknown
+	Asks      bool // the builder waits for an answer
 }
 
 // NewVersionBar reads the state of an app from its versions, newest first, and from its newest turn.
 func NewVersionBar(app model.App, versions []model.Version, newest Turn) VersionBar {
-	bar := VersionBar{Slug: app.Slug, Name: app.Name, Live: LiveNumber(app, versions), URL: app.PreviewURL, Asks: newest.Newest && newest.Question != nil}
+	bar := VersionBar{Slug: app.Slug, Name: app.Name, Published: app.Published, Live: LiveNumber(app, versions), URL: app.PreviewURL, Asks: newest.Newest && newest.Question != nil}
 	if len(versions) > 0 && versions[0].ID != app.HeadVersionID && versions[0].Status != model.VersionGreen && versions[0].Status != model.VersionUnchanged {
 		bar.Pending, bar.State = versions[0].Number, versions[0].Status
 		if newest.ID == versions[0].ID {
@@ -188,9 +192,28 @@ type Changes struct {
 	Versions []VersionItem
 	Shown    VersionItem // the zero item when there are no versions
 	Error    string      // why it failed
+	Look     Look
 	Files    []FileChange
 	Added    int
 	Removed  int
+}
+
+// Look is how a version looked in a browser, and what that changed for visitors.
+type Look struct {
+	Wide, Narrow string      // pictures; "" when there is none
+	Changes      *ChangeList // nil when nothing was opened
+}
+
+// NewLook says how a version looked.
+func NewLook(slug string, v model.Version) Look {
+	out := Look{Changes: newChangeList(v.Changes)}
+	if v.ScreenshotHash != "" {
+		out.Wide = shotURL(slug, v.Number)
+	}
+	if v.ScreenshotNarrowHash != "" {
+		out.Narrow = shotURL(slug, v.Number) + "?narrow=1"
+	}
+	return out
 }
 
 // VersionItem is one version in the timeline.

@@ -67,12 +67,12 @@ type PageChangeItem struct {
 func NewHistory(p model.Publication, at time.Time) []DeploymentItem {
 	out := make([]DeploymentItem, 0, len(p.History))
 	for _, d := range p.History {
-		out = append(out, newDeploymentItem(p.App.Slug, d, p.Live != nil && p.Live.ID == d.ID, at))
+		out = append(out, newDeploymentItem(p.App.Slug, d, p.Live != nil && p.Live.ID == d.ID, p.CanEdit, at))
 	}
 	return out
 }
 
-func newDeploymentItem(slug string, d model.Deployment, live bool, at time.Time) DeploymentItem {
+func newDeploymentItem(slug string, d model.Deployment, live, canEdit bool, at time.Time) DeploymentItem {
 	item := DeploymentItem{
 		ID: d.ID, Number: d.Number, Kind: kindOf(d), Pill: deploymentPill(d, live), Who: person(d.UserEmail), At: NewTime(d.CreatedAt, at), Error: d.Error,
 		URL: fmt.Sprintf("/apps/%s/deployments/%d", slug, d.ID),
@@ -87,7 +87,7 @@ func newDeploymentItem(slug string, d model.Deployment, live bool, at time.Time)
 		item.Took = Took(d.EndedAt.Sub(from))
 	}
 	// What was once live can be live again.
-	if d.Environment == model.Production && d.Ended() && !d.PromotedAt.IsZero() && !live {
+	if canEdit && d.Environment == model.Production && d.Ended() && !d.PromotedAt.IsZero() && !live {
 		item.Back = item.URL + "/rollback"
 	}
 	if d.ScreenshotHash != "" {
@@ -124,10 +124,11 @@ func deploymentPill(d model.Deployment, live bool) Pill {
 	return Pill{Icon: "check", Text: "Was live"}
 }
 
-// NewDeploymentDetail says how one deployment appears. live is the one that the public address shows; nil when none.
-func NewDeploymentDetail(slug string, d model.Deployment, live *model.Deployment, at time.Time) *DeploymentDetail {
+// NewDeploymentDetail says how one deployment appears. p is the publication
+// that it belongs to.
+func NewDeploymentDetail(p model.Publication, d model.Deployment, at time.Time) *DeploymentDetail {
 	out := &DeploymentDetail{
-		DeploymentItem: newDeploymentItem(slug, d, live != nil && live.ID == d.ID, at), Place: PlaceWord(d.Environment), Target: TargetWord(d.Target),
+		DeploymentItem: newDeploymentItem(p.App.Slug, d, p.Live != nil && p.Live.ID == d.ID, p.CanEdit, at), Place: PlaceWord(d.Environment), Target: TargetWord(d.Target),
 		Address: d.URL, Exactly: d.CandidateURL, Hash: d.ContentHash, Stages: newStages(d), Log: NewDeployLog(d.Log), Changes: newChangeList(d.Changes),
 	}
 	if d.WorkerBytes > 0 {

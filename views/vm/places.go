@@ -104,16 +104,30 @@ type DomainItem struct {
 	Records []RecordItem
 	Path    string // below it: check, delete
 	Element string
+	// Polls says that the page looks again by itself; Asked is how often it did.
+	Polls bool
+	Asked int
 }
 
 // RecordItem is a line that must stand in the DNS.
 type RecordItem struct {
 	Type, Name, Value, Found string
+	Element                  string // whose parts -name and -value are copied
 	Pill                     Pill
 }
 
 // DomainForm is the form for a new domain.
 type DomainForm struct{ Error, Name string }
+
+// maxPolls is how often a page looks at a domain by itself: for ten minutes. What takes longer takes hours.
+const maxPolls = 40
+
+// NewDomainItem says how a domain of a publication appears, when the page has looked at it so many times by itself.
+func NewDomainItem(p model.Publication, d model.Domain, asked int, at time.Time) DomainItem {
+	item := newDomainItem("/apps/"+p.App.Slug+"/publish", d, at)
+	item.Polls, item.Asked = p.CanEdit && d.Status != "active" && asked < maxPolls, asked
+	return item
+}
 
 func newDomainItem(path string, d model.Domain, at time.Time) DomainItem {
 	item := DomainItem{
@@ -128,8 +142,8 @@ func newDomainItem(path string, d model.Domain, at time.Time) DomainItem {
 	default:
 		item.Pill = Pill{Class: "now", Icon: "clock", Text: "Waiting for DNS"}
 	}
-	for _, r := range d.Records {
-		row := RecordItem{Type: r.Type, Name: r.Name, Value: r.Value, Found: r.Found, Pill: Pill{Class: "ok", Icon: "check", Text: "Right"}}
+	for i, r := range d.Records {
+		row := RecordItem{Element: fmt.Sprintf("dns-%d-%d", d.ID, i+1), Type: r.Type, Name: r.Name, Value: r.Value, Found: r.Found, Pill: Pill{Class: "ok", Icon: "check", Text: "Right"}}
 		switch {
 		case r.OK:
 		case r.Found == "":
@@ -146,6 +160,7 @@ func newDomainItem(path string, d model.Domain, at time.Time) DomainItem {
 type Targets struct {
 	Shell
 	Path        string
+	CanManage   bool // the reader may change it
 	Done, Error string
 	Form        TargetForm
 	TokenHint   string // of the token that is kept; "" when there is none
@@ -177,5 +192,5 @@ func NewTargets(shell Shell, path string, t model.DeployTarget, permissions []st
 	if form.Kind == "" {
 		form.Kind = string(model.TargetLocal)
 	}
-	return Targets{Shell: shell, Path: path, Form: form, TokenHint: t.TokenHint, Saved: model.TargetKind(form.Kind), Permissions: permissions}
+	return Targets{Shell: shell, Path: path, CanManage: t.CanManage, Form: form, TokenHint: t.TokenHint, Saved: model.TargetKind(form.Kind), Permissions: permissions}
 }

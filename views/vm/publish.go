@@ -11,12 +11,14 @@ import (
 
 // Publish is the tab that puts an app on its public address, and says who may open it there.
 type Publish struct {
-	Path   string // of the tab; what it sends goes below
-	Done   string // what was just done, a sentence; "" when nothing was
-	Error  string // what went wrong, a sentence, when it is about no form of the page
-	State  PublishState
-	Check  Check
-	Detail *DeploymentDetail // one deployment, instead of everything else; nil for the tab itself
+	Path string // of the tab; what it sends goes below
+	// CanEdit says whether the reader may change anything here. Who may not sees what is there, without forms.
+	CanEdit bool
+	Done    string // what was just done, a sentence; "" when nothing was
+	Error   string // what went wrong, a sentence, when it is about no form of the page
+	State   PublishState
+	Check   Check
+	Detail  *DeploymentDetail // one deployment, instead of everything else; nil for the tab itself
 
 	History []DeploymentItem
 	Shots   []DeploymentItem // those of History that have a picture, the newest first
@@ -31,6 +33,7 @@ type Publish struct {
 type PublishState struct {
 	Path     string
 	CSRF     string
+	CanEdit  bool
 	URL      string // the public address
 	Pill     Pill
 	Live     string // number of the published version; "" when the app is not published
@@ -127,7 +130,7 @@ func SeenKey(d *model.Deployment) string {
 // NewPublish says how an app's publication appears at now.
 func NewPublish(p model.Publication, csrf string, at time.Time) Publish {
 	path := "/apps/" + p.App.Slug + "/publish"
-	out := Publish{Path: path, State: NewPublishState(p, csrf, at), Server: ServerLog{There: p.HasServer && p.Live != nil}}
+	out := Publish{Path: path, CanEdit: p.CanEdit, State: NewPublishState(p, csrf, at), Server: ServerLog{There: p.HasServer && p.Live != nil}}
 	out.History = NewHistory(p, at)
 	for _, d := range out.History {
 		if d.Shot != "" && len(out.Shots) < shotsShown {
@@ -139,11 +142,11 @@ func NewPublish(p model.Publication, csrf string, at time.Time) Publish {
 		newPlace(model.Production, p.URL, p.Access, p.Vars),
 	}
 	for _, d := range p.Domains {
-		out.Domains = append(out.Domains, newDomainItem(path, d, at))
+		out.Domains = append(out.Domains, NewDomainItem(p, d, 0, at))
 	}
 	// The check takes a build, so it is made by itself only where its result decides something.
-	ready := p.Head.Number != "" && p.Running == nil && p.NotReady == ""
-	out.Check = Check{Path: path, Can: p.Head.Number != "", Number: p.Head.Number, Auto: ready && out.State.Live != p.Head.Number}
+	ready := p.CanEdit && p.Head.Number != "" && p.Running == nil && p.NotReady == ""
+	out.Check = Check{Path: path, Can: p.CanEdit && p.Head.Number != "", Number: p.Head.Number, Auto: ready && out.State.Live != p.Head.Number}
 	return out
 }
 
@@ -153,12 +156,12 @@ const shotsShown = 4
 // NewPublishState reads what is live, what runs and what could be published.
 func NewPublishState(p model.Publication, csrf string, at time.Time) PublishState {
 	s := PublishState{
-		Path: "/apps/" + p.App.Slug + "/publish", CSRF: csrf, URL: p.URL, Head: p.Head.Number, NotReady: p.NotReady,
+		Path: "/apps/" + p.App.Slug + "/publish", CSRF: csrf, CanEdit: p.CanEdit, URL: p.URL, Head: p.Head.Number, NotReady: p.NotReady,
 		Place: TargetWord(p.Target.Kind), Pill: Pill{Class: "off", Text: "Not published"},
 	}
 	if p.Live != nil {
 		s.Live, s.LiveBy, s.LiveAt, s.LiveSize = p.Live.Number, person(p.Live.UserEmail), NewTime(since(*p.Live), at), Bytes(p.Live.SizeBytes)
-		s.Pill = Pill{Class: "ok", Icon: "check", Text: "Live " + s.Live}
+		s.Pill = Pill{Class: "ok", Icon: "check", Text: "Published " + s.Live}
 		if p.Live.URL != "" {
 			s.URL = p.Live.URL
 		}
@@ -168,7 +171,7 @@ func NewPublishState(p model.Publication, csrf string, at time.Time) PublishStat
 		s.Now = newProgress(s.Path, *p.Running)
 		s.Pill = Pill{Class: "now", Icon: "clock", Text: s.Now.Word}
 	} else if len(p.History) > 0 && p.History[0].Status == model.DeployFailed {
-		failed := newDeploymentItem(p.App.Slug, p.History[0], false, at)
+		failed := newDeploymentItem(p.App.Slug, p.History[0], false, p.CanEdit, at)
 		s.Failed = &failed
 	}
 	return s
@@ -181,9 +184,9 @@ func ready(s PublishState) string {
 	case s.Live == "":
 		return "Version " + s.Head + " is ready. Nothing is published yet."
 	case s.Live == s.Head || s.Head == "":
-		return "Version " + s.Live + " is live, and it is the newest green one."
+		return "Version " + s.Live + " is published, and it is the newest green one."
 	}
-	return "Version " + s.Head + " is ready, " + s.Live + " is live."
+	return "Version " + s.Head + " is ready, " + s.Live + " is published."
 }
 
 func newProgress(path string, d model.Deployment) *Progress {
@@ -285,8 +288,10 @@ func NewFindings(found []model.Finding, policy model.GatePolicy) (items []Findin
 type ServerLog struct {
 	There bool // the published app has server code
 	Read  bool // Lines are its log
-	Error string
-	Lines []LogLine
+	// Follows says that the page asks for new lines by itself.
+	Follows bool
+	Error   string
+	Lines   []LogLine
 }
 
 // NewDeployLog puts lines of a deployment or of server code into words.

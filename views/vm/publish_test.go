@@ -32,7 +32,7 @@ func TestStagesOfADeployment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var rules []string
-			for _, s := range vm.NewDeploymentDetail("a", c.d, nil, publishedAt).Stages {
+			for _, s := range vm.NewDeploymentDetail(model.Publication{}, c.d, publishedAt).Stages {
 				rules = append(rules, s.Rule)
 			}
 			if got := strings.Join(rules, " "); got != c.want {
@@ -65,7 +65,7 @@ func TestGoBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := was
 			c.change(&d)
-			got := vm.NewDeploymentDetail("a", d, c.live, publishedAt)
+			got := vm.NewDeploymentDetail(model.Publication{App: model.App{Slug: "a"}, Live: c.live, CanEdit: true}, d, publishedAt)
 			if got.Back != c.back || got.Pill.Text != c.pill {
 				t.Errorf("back to %q, %q; want %q, %q", got.Back, got.Pill.Text, c.back, c.pill)
 			}
@@ -75,7 +75,7 @@ func TestGoBack(t *testing.T) {
 
 func TestWhatElseChanged(t *testing.T) {
 	changes := func(c model.Changes) *vm.ChangeList {
-		return vm.NewDeploymentDetail("a", model.Deployment{Changes: c}, nil, publishedAt).Changes
+		return vm.NewDeploymentDetail(model.Publication{}, model.Deployment{Changes: c}, publishedAt).Changes
 	}
 	if got := changes(model.Changes{Against: "1.0.0"}); got != nil {
 		t.Errorf("no browser opened it, and yet %+v", got)

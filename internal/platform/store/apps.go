@@ -12,6 +12,10 @@ import (
 const noApp = "There is no app at this address."
 
 // visible narrows a query on apps (alias a) to those of the person's teams. Administrators see all.
+// withPublished adds the number of the version that the public address shows.
+const withPublished = `coalesce((select v.number from deployments d join app_versions v on v.id = d.version_id
+	where d.app_id = a.id and d.environment = 'production' and d.status = 'deployed' limit 1), '') as published`
+
 func visible(q *bun.SelectQuery, u model.User) *bun.SelectQuery {
 	if u.Admin {
 		return q
@@ -23,7 +27,7 @@ func visible(q *bun.SelectQuery, u model.User) *bun.SelectQuery {
 // not exist.
 func (s *Store) AppBySlug(ctx context.Context, u model.User, slug string) (model.App, error) {
 	var app model.App
-	err := visible(s.db.NewSelect().Model(&app).Where("a.slug = ?", slug), u).Scan(ctx)
+	err := visible(s.db.NewSelect().Model(&app).ColumnExpr("a.*").ColumnExpr(withPublished).Where("a.slug = ?", slug), u).Scan(ctx)
 	return app, orNotFound(err, noApp)
 }
 
@@ -54,7 +58,7 @@ func (s *Store) App(ctx context.Context, id int64) (model.App, error) {
 // Apps lists the apps that a person may see, at most 500.
 func (s *Store) Apps(ctx context.Context, u model.User, q model.AppQuery) ([]model.AppCard, error) {
 	var apps []model.App
-	sel := visible(s.db.NewSelect().Model(&apps).Limit(500), u)
+	sel := visible(s.db.NewSelect().Model(&apps).ColumnExpr("a.*").ColumnExpr(withPublished).Limit(500), u)
 	if q.Search != "" {
 		sel = sel.Where("a.name || ' ' || a.slug || ' ' || a.prompt ilike '%' || ? || '%'", escapeLike(q.Search))
 	}

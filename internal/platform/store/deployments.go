@@ -92,13 +92,13 @@ func (s *Store) PlacedIDs(ctx context.Context, kind model.TargetKind) (map[strin
 	return out, wrapf(err, "list placed releases")
 }
 
-// Kept returns the deployments of an app whose files a target must keep: what is live, what is on its
+// Kept returns the published deployments of an app whose files a target must keep: what is live, what is on its
 // way, and the last so many that were live, which somebody may go back to.
-func (s *Store) Kept(ctx context.Context, appID int64, last int) ([]model.Deployment, error) {
+func (s *Store) Kept(ctx context.Context, appID int64, kind model.TargetKind, last int) ([]model.Deployment, error) {
 	var out []model.Deployment
-	err := s.db.NewRaw(`(select id, placed_id, bucket_keys from deployments where app_id = ?0 and promoted_at is not null order by promoted_at desc limit ?1)
-		union all select id, placed_id, bucket_keys from deployments where app_id = ?0 and (status = 'deployed' or status in `+running+`)`,
-		appID, last).Scan(ctx, &out)
+	err := s.db.NewRaw(`(select id, placed_id, bucket_keys from deployments where app_id = ?0 and target = ?1 and environment = 'production' and promoted_at is not null order by promoted_at desc limit ?2)
+		union all select id, placed_id, bucket_keys from deployments where app_id = ?0 and target = ?1 and environment = 'production' and (status = 'deployed' or status in `+running+`)`,
+		appID, kind, last).Scan(ctx, &out)
 	return out, wrapf(err, "list kept deployments")
 }
 

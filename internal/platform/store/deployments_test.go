@@ -1,9 +1,10 @@
 package store_test
 
 import (
-	"slices"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"overskill/internal/fault"
 	"overskill/internal/model"
@@ -91,6 +92,10 @@ func TestPublishedAndPreviewShowTheirOwnBundles(t *testing.T) {
 	if got := d.shows(); got != "" {
 		t.Errorf("shows %q while it is being deployed", got)
 	}
+	one.BucketKeys = []string{"apps/1/a/b.mp4"}
+	if err := d.store.SaveDeployment(t.Context(), one, "bucket_keys"); err != nil {
+		t.Fatal(err)
+	}
 	if before := d.live(one, "one"); before != nil {
 		t.Errorf("before it: %+v", before)
 	}
@@ -111,16 +116,16 @@ func TestPublishedAndPreviewShowTheirOwnBundles(t *testing.T) {
 	if ids, err := d.store.PlacedIDs(t.Context(), model.TargetLocal); err != nil || len(ids) != 0 {
 		t.Errorf("placed %v, %v", ids, err)
 	}
-	kept, err := d.store.Kept(t.Context(), d.app.ID, 1)
-	if err != nil || !slices.ContainsFunc(kept, func(k model.Deployment) bool { return k.ID == one.ID && k.BucketKeys == nil }) {
-		t.Errorf("kept %+v, %v", kept, err)
-	}
-	one.BucketKeys = []string{"apps/1/a/b.mp4"}
-	if err := d.store.SaveDeployment(t.Context(), one, "bucket_keys"); err != nil {
-		t.Error(err)
-	}
-	if kept, err = d.store.Kept(t.Context(), d.app.ID, 0); err != nil || len(kept) != 1 || !slices.Equal(kept[0].BucketKeys, one.BucketKeys) {
-		t.Errorf("kept %+v, %v", kept, err)
+	two, _ := d.start(model.KindPublish)
+	for last := range 2 {
+		kept, err := d.store.Kept(t.Context(), d.app.ID, model.TargetLocal, last)
+		keys := map[int64][]string{}
+		for _, k := range kept {
+			keys[k.ID] = k.BucketKeys
+		}
+		if err != nil || !cmp.Equal(keys, map[int64][]string{one.ID: one.BucketKeys, two.ID: nil}) {
+			t.Errorf("kept of the last %d: %v, %v", last, keys, err)
+		}
 	}
 	hashes, err := d.store.DeployedHashes(t.Context())
 	if err != nil || !hashes["one"] || !hashes["preview-hash"] {
