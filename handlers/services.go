@@ -178,7 +178,7 @@ type Unpublishing interface {
 	Unpublish(ctx context.Context, u model.User, slug string) error
 	// CancelDeployment asks a running deployment to end. What is live stays live.
 	CancelDeployment(ctx context.Context, u model.User, slug string, id int64) error
-	// DeploymentShot is the picture that verification took at 1440 px, or at 390 px when narrow; PNG.
+	// DeploymentShot is the picture that verification took at 1280 px, or at 390 px when narrow; PNG.
 	DeploymentShot(ctx context.Context, u model.User, slug string, id int64, narrow bool) ([]byte, error)
 	// ServerLogs returns the newest lines that the published app's server code wrote, oldest first.
 	ServerLogs(ctx context.Context, u model.User, slug string) ([]model.DeployLine, error)

@@ -4,7 +4,7 @@ package static
 
 const (
 	// AppCSS is the style of every page.
-	AppCSS = Prefix + "app-3cf23f747a10.css"
+	AppCSS = Prefix + "app-cf82f760a72a.css"
 	// AppJS is htmx and our own script.
 	AppJS = Prefix + "app-70cd44e0c6e2.js"
 	// FaviconSVG is the sign in the browser's tab.
