@@ -390,3 +390,32 @@ func TestNoOrphans(t *testing.T) {
 		t.Errorf("the next start leaves %v", left)
 	}
 }
+
+// TestBodiesThatNobodyReads: the runtime would break off the reply to a request whose body nobody reads.
+func TestBodiesThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	r := newRuntime(t, Config{})
+	app := appOf("1/production", `export async function handle() { return new Response("done"); }`)
+	if err := r.Prepare(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", maxHeld)
+	failed := 0
+	for n := range 1000 {
+		method, body := "PUT", "a body"
+		switch n % 50 {
+		case 0:
+			body = large
+		case 1:
+			method = "POST"
+		}
+		if status, said := askWith(t, r, app, httptest.NewRequest(method, "/api/x", strings.NewReader(body))); status != http.StatusOK {
+			if failed++; failed < 4 {
+				t.Errorf("request %d: %d %s", n, status, said)
+			}
+		}
+	}
+	if failed > 0 {
+		t.Errorf("%d of 1000 requests failed", failed)
+	}
+}
