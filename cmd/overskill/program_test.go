@@ -201,6 +201,7 @@ func (p *program) person(email string) string {
 
 // anyHost dials the loopback for every *.localhost, as browsers do.
 var anyHost = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+	MaxIdleConnsPerHost: 8,
 	DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		_, port, err := net.SplitHostPort(addr)
 		if err != nil {

@@ -29,6 +29,7 @@ type deploymentJSON struct {
 	By          string `json:"by"`
 	ContentHash string `json:"content_hash"`
 	SizeBytes   int64  `json:"size_bytes"`
+	WorkerBytes int64  `json:"worker_bytes"`
 	SentBytes   int64  `json:"sent_bytes"`
 	Error       string `json:"error"`
 	Findings    []struct {

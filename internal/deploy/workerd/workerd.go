@@ -38,9 +38,12 @@ type Config struct {
 
 	MaxProcesses int           // 0 means 32
 	Idle         time.Duration // how long a process may wait for a request before it ends; 0 means 5 minutes
-	Memory       int64         // private memory of a process in bytes; 0 means 256 MB
-	Watchdog     time.Duration // how long a process may not answer before it is killed; 0 means 5 s
-	Log          *slog.Logger  // nil: nothing is logged
+	// Memory is how much private memory a process may have, in bytes; 0 means 384 MB. A busy app needs more than its
+	// heap of 128 MB: the engine lets the heap fill with garbage before it collects, and the files that travel in the
+	// Worker lie beside it.
+	Memory   int64
+	Watchdog time.Duration // how long a process may not answer before it is killed; 0 means 5 s
+	Log      *slog.Logger  // nil: nothing is logged
 }
 
 // App is what Serve runs. Two Apps with the same Key must be the same in everything else.
@@ -111,7 +114,7 @@ func New(cfg Config) (*Runtime, error) {
 		cfg.Idle = 5 * time.Minute
 	}
 	if cfg.Memory <= 0 {
-		cfg.Memory = 256 << 20
+		cfg.Memory = 384 << 20
 	}
 	if cfg.Watchdog <= 0 {
 		cfg.Watchdog = 5 * time.Second
