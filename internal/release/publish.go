@@ -41,6 +41,9 @@ func (s *Service) Publication(ctx context.Context, u model.User, slug string) (m
 		d := &p.History[i]
 		if d.Status == model.DeployDeployed {
 			p.Live = d
+			if d.Target != model.TargetCloudflare { // this server's addresses are what they are now
+				d.URL = p.URL
+			}
 			if d.URL != "" {
 				p.URL = d.URL
 			}

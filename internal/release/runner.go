@@ -144,7 +144,12 @@ func (r *Runner) deployment(ctx context.Context, job model.Job, log *slog.Logger
 		if err != nil {
 			return err
 		}
-		return w.confirm(ctx, before, true) // whoever promoted it did not say whether its address is new
+		// Promoting again is harmless, and says what the address is now: this server may have another since.
+		live, err := w.target.Promote(ctx, w.site, w.d.PlacedID)
+		if err == nil {
+			w.d.URL = live.URL
+		}
+		return w.confirm(ctx, before, live.NewHost)
 	}
 	if w.d.StartedAt.IsZero() {
 		w.d.StartedAt = time.Now().UTC()

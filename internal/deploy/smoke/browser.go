@@ -27,11 +27,18 @@ type browser struct {
 	slots chan struct{}
 	pages sync.WaitGroup // checks that use the browser, and tabs that are being closed
 
-	mu     sync.Mutex
-	cur    *process // nil when none runs
-	users  int      // of cur, and of those before it
-	idle   *time.Timer
-	closed bool
+	mu       sync.Mutex
+	cur      *process // nil when none runs
+	starting *start   // nil when none is on its way
+	users    int      // of cur, and of those before it
+	idle     *time.Timer
+	closed   bool
+}
+
+// start is a process on its way. err may be read once done is closed.
+type start struct {
+	done chan struct{}
+	err  error
 }
 
 func newBrowser(cfg Config, path, gateway string) (*browser, error) {
@@ -73,7 +80,7 @@ func (b *browser) open(ctx context.Context, s *session, v visit) opened {
 	}
 	var died error
 	for deaths := 0; deaths < 2; {
-		p, err := b.acquire()
+		p, err := b.acquire(ctx)
 		if err != nil {
 			return opened{err: err}
 		}
@@ -110,35 +117,76 @@ func (b *browser) warm() {
 	}
 	go func() {
 		defer b.pages.Done()
-		if p, err := b.acquire(); err == nil { // open meets the same error and reports it
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		if p, err := b.acquire(ctx); err == nil { // open meets the same error and reports it
 			p.prepare(b.pages.Go)
 			b.release()
 		}
 	}()
 }
 
-// acquire returns a running browser and keeps it from ending until release is called.
-func (b *browser) acquire() (*process, error) {
+// acquire returns a running browser and keeps it from ending until release is called. It waits for one that starts, as
+// long as ctx lasts.
+func (b *browser) acquire(ctx context.Context) (*process, error) {
+	for {
+		p, s, err := b.current()
+		if p != nil || err != nil {
+			return p, err
+		}
+		select {
+		case <-s.done:
+			if s.err != nil {
+				return nil, s.err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// current returns the running browser with one user more, or the start of one.
+func (b *browser) current() (*process, *start, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return nil, errClosed
+		return nil, nil, errClosed
 	}
 	if b.cur != nil && b.cur.ctx.Err() != nil {
 		b.cur.stop()
 		b.cur = nil
 	}
-	if b.cur == nil {
-		p, err := startProcess(b.path, b.cfg.Profiles, b.flags)
-		if err != nil {
-			b.cfg.Log.Error("browser did not start", "path", b.path, "err", err)
-			return nil, err
-		}
-		b.cur = p
+	if b.cur != nil {
+		b.users++
+		b.idle.Stop()
+		return b.cur, nil, nil
 	}
-	b.users++
-	b.idle.Stop()
-	return b.cur, nil
+	if b.starting == nil {
+		s := &start{done: make(chan struct{})}
+		b.starting = s
+		b.pages.Go(func() { b.run(s) })
+	}
+	return nil, b.starting, nil
+}
+
+// run starts a process and makes it the current one.
+func (b *browser) run(s *start) {
+	defer close(s.done)
+	p, err := startProcess(b.path, b.cfg.Profiles, b.flags)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.starting = nil
+	switch {
+	case err != nil:
+		b.cfg.Log.Error("browser did not start", "path", b.path, "err", err)
+		s.err = err
+	case b.closed:
+		p.stop()
+		s.err = errClosed
+	default:
+		b.cur = p
+		b.idle.Reset(b.cfg.Idle) // whoever asked for it may have gone
+	}
 }
 
 func (b *browser) release() {

@@ -129,7 +129,14 @@ func (a admitting) CloseIdleConnections() {
 	}
 }
 
-func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
+// origin is the origin of a URL as a browser writes it: in lower case, and without the port that its scheme has anyway.
+func origin(u *url.URL) string {
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	if port := map[string]string{"http": ":80", "https": ":443"}[scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return scheme + "://" + host
+}
 
 func hostPort(u *url.URL) string {
 	port := u.Port()

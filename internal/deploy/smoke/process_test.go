@@ -31,7 +31,7 @@ func TestOrphans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.acquire(); err != nil {
+		if _, err := b.acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600); err != nil {

@@ -311,7 +311,7 @@ func TestBrowserKilled(t *testing.T) {
 	if _, err := c.Verify(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
-	p, err := c.browser.acquire()
+	p, err := c.browser.acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
