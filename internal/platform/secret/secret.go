@@ -1,5 +1,5 @@
-// Package secret keeps values that must not leak: one key per installation, sealing of values at
-// rest, and a string type that does not show itself.
+// Package secret keeps values that must not leak: one key per installation, and sealing of values at
+// rest.
 //
 // The installation's key is 32 random bytes in a file. It is never used directly: each purpose
 // derives its own key under a label (HKDF-SHA256, RFC 5869), so that the sealing of environment
@@ -157,41 +157,3 @@ func (Key) Format(s fmt.State, _ rune) { fmt.Fprint(s, redacted) }
 
 // LogValue shows a placeholder.
 func (Key) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// String is a secret text. However it is printed, logged or marshalled, it shows [redacted];
-// Reveal gives the text where it is really meant to go.
-type String struct{ s string }
-
-// NewString makes a secret of s.
-func NewString(s string) String { return String{s} }
-
-// Reveal returns the text.
-func (s String) Reveal() string { return s.s }
-
-// IsZero reports whether the text is empty.
-func (s String) IsZero() bool { return s.s == "" }
-
-// Format shows a placeholder under every verb, or nothing for an empty text.
-func (s String) Format(st fmt.State, _ rune) { fmt.Fprint(st, s.shown()) }
-
-// String shows a placeholder.
-func (s String) String() string { return s.shown() }
-
-// LogValue shows a placeholder.
-func (s String) LogValue() slog.Value { return slog.StringValue(s.shown()) }
-
-// MarshalText shows a placeholder; JSON and slog's handlers use it.
-func (s String) MarshalText() ([]byte, error) { return []byte(s.shown()), nil }
-
-// UnmarshalText takes the text, so that configuration can be read into a String.
-func (s *String) UnmarshalText(b []byte) error {
-	s.s = string(b)
-	return nil
-}
-
-func (s String) shown() string {
-	if s.s == "" {
-		return ""
-	}
-	return redacted
-}
