@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"golang.org/x/sync/semaphore"
 )
 
 // startTimeout bounds the start of the browser; a busy machine needs seconds.
@@ -24,8 +24,10 @@ type browser struct {
 	cfg   Config
 	path  string
 	flags []chromedp.ExecAllocatorOption
-	slots chan struct{}
-	pages sync.WaitGroup // checks that use the browser, and tabs that are being closed
+	slots *semaphore.Weighted // one for each page that is open
+	pages sync.WaitGroup      // checks that use the browser, and tabs that are being closed
+	life  context.Context     // of every process; it ends with close
+	end   context.CancelFunc
 
 	mu       sync.Mutex
 	cur      *process // nil when none runs
@@ -45,7 +47,8 @@ func newBrowser(cfg Config, path, gateway string) (*browser, error) {
 	if err := cleanProfiles(cfg.Profiles); err != nil {
 		return nil, fmt.Errorf("prepare browser profiles: %w", err)
 	}
-	b := &browser{cfg: cfg, path: path, flags: flags(gateway), slots: make(chan struct{}, cfg.Parallel)}
+	b := &browser{cfg: cfg, path: path, flags: flags(gateway), slots: semaphore.NewWeighted(int64(cfg.Parallel))}
+	b.life, b.end = context.WithCancel(context.Background())
 	b.idle = time.AfterFunc(time.Hour, b.endIdle)
 	b.idle.Stop()
 	return b, nil
@@ -69,45 +72,49 @@ func (b *browser) begin() bool {
 	return !b.closed
 }
 
-// open looks at a page. A browser that dies under the page is started once more; a page that kills it twice is
-// itself the problem.
+// open looks at a page. A browser that dies under the page is started once more, and then has no other page open: one
+// that dies again is killed by this page.
 func (b *browser) open(ctx context.Context, s *session, v visit) opened {
-	select {
-	case b.slots <- struct{}{}:
-		defer func() { <-b.slots }()
-	case <-ctx.Done():
+	found, died := b.try(ctx, s, v, 1)
+	if died != nil && ctx.Err() == nil && !errors.Is(died, errNoBrowser) {
+		b.cfg.Log.WarnContext(ctx, "browser died under a page", "url", v.url.String(), "err", died)
+		found, died = b.try(ctx, s, v, int64(b.cfg.Parallel))
+	}
+	switch {
+	case died == nil:
+		return opened{findings: found}
+	case ctx.Err() != nil:
 		return opened{err: ctx.Err()}
-	}
-	var died error
-	for deaths := 0; deaths < 2; {
-		p, err := b.acquire(ctx)
-		if err != nil {
-			return opened{err: err}
-		}
-		found, err := p.look(ctx, s, v)
-		innocent := p.dropped.Load() // another page was stuck
-		if err != nil && ctx.Err() == nil {
-			b.drop(p) // it is dead, or holds a page that cannot be closed
-		}
-		b.release()
-		switch {
-		case err == nil || errors.Is(err, errStuck):
-			return opened{findings: found}
-		case ctx.Err() != nil:
-			return opened{err: ctx.Err()}
-		case innocent:
-			continue
-		}
-		deaths++
-		b.cfg.Log.WarnContext(ctx, "browser died under a page", "url", v.url.String(), "err", err)
-		died = err
-	}
-	if errors.Is(died, errNoTab) { // that is not the page's doing
+	case errors.Is(died, errNoTab), errors.Is(died, errNoBrowser): // that is not the page's doing
 		return opened{err: died}
 	}
-	var found findings
+	found = findings{}
 	found.add(classRuntime, "The page makes the browser crash (%v).", died)
 	return opened{findings: found}
+}
+
+// errNoBrowser says that no process could be had.
+var errNoBrowser = errors.New("there is no browser")
+
+// try looks at a page while it holds some of the slots. An error means that the browser did not live to the end.
+func (b *browser) try(ctx context.Context, s *session, v visit, slots int64) (findings, error) {
+	if err := b.slots.Acquire(ctx, slots); err != nil {
+		return findings{}, err
+	}
+	defer b.slots.Release(slots)
+	p, err := b.acquire(ctx)
+	if err != nil {
+		return findings{}, fmt.Errorf("%w: %w", errNoBrowser, err)
+	}
+	defer b.release()
+	found, err := p.look(ctx, s, v)
+	if err != nil && ctx.Err() == nil {
+		b.drop(p) // it is dead, or holds a page that cannot be closed
+	}
+	if errors.Is(err, errStuck) {
+		return found, nil
+	}
+	return found, err
 }
 
 // warm starts the browser in the background, if it does not run.
@@ -153,7 +160,7 @@ func (b *browser) current() (*process, *start, error) {
 		return nil, nil, errClosed
 	}
 	if b.cur != nil && b.cur.ctx.Err() != nil {
-		b.cur.stop()
+		b.pages.Go(b.cur.stop)
 		b.cur = nil
 	}
 	if b.cur != nil {
@@ -172,17 +179,19 @@ func (b *browser) current() (*process, *start, error) {
 // run starts a process and makes it the current one.
 func (b *browser) run(s *start) {
 	defer close(s.done)
-	p, err := startProcess(b.path, b.cfg.Profiles, b.flags)
+	p, err := startProcess(b.life, b.path, b.cfg.Profiles, b.flags)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.starting = nil
 	switch {
+	case b.closed:
+		if err == nil {
+			b.pages.Go(p.stop)
+		}
+		s.err = errClosed
 	case err != nil:
 		b.cfg.Log.Error("browser did not start", "path", b.path, "err", err)
 		s.err = err
-	case b.closed:
-		p.stop()
-		s.err = errClosed
 	default:
 		b.cur = p
 		b.idle.Reset(b.cfg.Idle) // whoever asked for it may have gone
@@ -200,32 +209,41 @@ func (b *browser) release() {
 // drop ends a browser that must not be used again.
 func (b *browser) drop(p *process) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.cur == p {
 		b.cur = nil
 	}
-	p.dropped.Store(true)
+	b.mu.Unlock()
 	p.stop()
 }
 
 func (b *browser) endIdle() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.users == 0 && b.cur != nil {
-		b.cur.stop()
-		b.cur = nil
+	var p *process
+	if b.users == 0 && !b.closed {
+		p, b.cur = b.cur, nil
+	}
+	if p != nil {
+		b.pages.Add(1)
+	}
+	b.mu.Unlock()
+	if p != nil {
+		p.stop()
+		b.pages.Done()
 	}
 }
 
+// close ends the process, also one that is still starting, and waits until nothing of it is left.
 func (b *browser) close() {
 	b.mu.Lock()
 	b.closed = true
 	b.idle.Stop()
-	if b.cur != nil {
-		b.cur.stop()
-		b.cur = nil
-	}
+	p := b.cur
+	b.cur = nil
 	b.mu.Unlock()
+	b.end()
+	if p != nil {
+		p.stop()
+	}
 	b.pages.Wait()
 }
 
@@ -235,7 +253,6 @@ type process struct {
 	cancel  context.CancelFunc
 	profile *profile
 	once    sync.Once
-	dropped atomic.Bool // it was ended because of one of its pages
 
 	mu   sync.Mutex
 	next chan *tab // the tab for the next look, once it is made; nil when none is on its way
@@ -243,12 +260,12 @@ type process struct {
 
 // startProcess starts Chromium. It dies with us, also when we are killed: the kernel sends it the signal that
 // Pdeathsig names when the thread that started it ends, and chromedp keeps that thread for as long as it runs.
-func startProcess(path, profiles string, flags []chromedp.ExecAllocatorOption) (*process, error) {
+func startProcess(life context.Context, path, profiles string, flags []chromedp.ExecAllocatorOption) (*process, error) {
 	prof, err := newProfile(profiles)
 	if err != nil {
 		return nil, err
 	}
-	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(),
+	alloc, cancelAlloc := chromedp.NewExecAllocator(life,
 		append(slices.Clip(flags),
 			chromedp.ExecPath(path),
 			chromedp.UserDataDir(prof.dir),

@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	maxBody      = 64 << 20         // bytes read of one file
+	maxPage      = 4 << 20          // bytes kept of a page or an answer; of files, only their hash is
+	maxFile      = 1 << 30          // bytes read of one file
 	maxRedirects = 5                //
 	fetchTimeout = 10 * time.Second // one request
 	fetchAtOnce  = 8                //
@@ -117,15 +118,21 @@ func (f fetched) failure() string {
 }
 
 func (c *Checker) fetch(ctx context.Context, base *url.URL, path string) fetched {
-	return c.get(ctx, base, path, path == "/")
+	return c.get(ctx, base, path, path == "/", maxPage)
 }
 
 // fetchPage asks for a route as a browser that follows a link does.
 func (c *Checker) fetchPage(ctx context.Context, base *url.URL, route string) fetched {
-	return c.get(ctx, base, route, true)
+	return c.get(ctx, base, route, true, maxPage)
 }
 
-func (c *Checker) get(ctx context.Context, base *url.URL, path string, page bool) (f fetched) {
+// fetchHash asks for a file whose content nobody reads.
+func (c *Checker) fetchHash(ctx context.Context, base *url.URL, path string) fetched {
+	return c.get(ctx, base, path, false, 0)
+}
+
+// get keeps as many bytes of the answer as are asked for; the hash is that of all of them.
+func (c *Checker) get(ctx context.Context, base *url.URL, path string, page bool, keep int64) (f fetched) {
 	u := base.ResolveReference(&url.URL{Path: path})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -146,12 +153,16 @@ func (c *Checker) get(ctx context.Context, base *url.URL, path string, page bool
 		f.err = fmt.Errorf("status %d", f.status)
 		return f
 	}
-	if f.body, f.err = io.ReadAll(io.LimitReader(res.Body, maxBody)); f.err != nil {
+	sum := sha256.New()
+	read := io.LimitReader(io.TeeReader(res.Body, sum), maxFile)
+	if f.body, f.err = io.ReadAll(io.LimitReader(read, keep)); f.err == nil {
+		_, f.err = io.Copy(io.Discard, read)
+	}
+	if f.err != nil {
 		f.status = 0
 		return f
 	}
-	sum := sha256.Sum256(f.body)
-	f.hash = hex.EncodeToString(sum[:])
+	f.hash = hex.EncodeToString(sum.Sum(nil))
 	return f
 }
 
@@ -175,7 +186,7 @@ func (c *Checker) compare(ctx context.Context, base *url.URL, t Target, r *Repor
 	g.SetLimit(fetchAtOnce)
 	for _, p := range paths {
 		g.Go(func() error {
-			f := c.fetch(ctx, base, p.path)
+			f := c.fetchHash(ctx, base, p.path)
 			mu.Lock()
 			defer mu.Unlock()
 			p.judge(f, t.Assets[p.path], r)

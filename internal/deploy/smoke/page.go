@@ -92,6 +92,7 @@ type outcome struct {
 	state
 	stuck   bool // the page stopped answering
 	crashed bool // its process died
+	after   time.Duration
 }
 
 // settle waits until the page shows something and is quiet, or until there is no more hope.
@@ -115,6 +116,7 @@ func settle(ctx context.Context, w *watch, v visit) (outcome, error) {
 			out.state = s
 		}
 		now := time.Now()
+		out.after = now.Sub(start)
 		if out.Shows && shown.IsZero() {
 			shown = now
 		}
@@ -124,8 +126,8 @@ func settle(ctx context.Context, w *watch, v visit) (outcome, error) {
 			out.Shows && now.Sub(shown) >= maxSettle,
 			out.Loaded && !out.Shows && w.hasThrown() && idle >= afterFail,
 			w.reloads() > maxReloads,
-			!out.Shows && out.Loaded && idle >= quiet && now.Sub(start) >= v.blank,
-			!out.Shows && now.Sub(start) >= patience*v.blank:
+			!out.Shows && out.Loaded && idle >= quiet && out.after >= v.blank,
+			!out.Shows && out.after >= patience*v.blank:
 			return out, nil
 		}
 		select {
@@ -155,7 +157,7 @@ func conclude(ctx context.Context, w *watch, last outcome, v visit, f *findings)
 	err := portray(ctx, v, f)
 	f.from(w)
 	if !last.Shows {
-		f.add(classBlank, "The page stays blank: nothing is visible after %s.", v.blank)
+		f.add(classBlank, "The page stays blank: nothing is visible after %s.", last.after.Round(time.Second))
 	}
 	switch {
 	case w.hasCrashed():

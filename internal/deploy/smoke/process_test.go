@@ -1,6 +1,7 @@
 package smoke
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,10 +17,29 @@ import (
 
 func kill(t *testing.T, p *process) {
 	t.Helper()
-	if err := chromedp.FromContext(p.ctx).Browser.Process().Kill(); err != nil {
+	if err := p.kill(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// kill ends the process as an accident would.
+func (p *process) kill() error {
+	if err := chromedp.FromContext(p.ctx).Browser.Process().Kill(); err != nil {
+		return err
+	}
 	<-p.ctx.Done()
+	return nil
+}
+
+// killCurrent ends the browser that runs. It may be called from any goroutine.
+func killCurrent(c *Checker) error {
+	c.browser.mu.Lock()
+	p := c.browser.cur
+	c.browser.mu.Unlock()
+	if p == nil {
+		return errors.New("no browser runs")
+	}
+	return p.kill()
 }
 
 // TestOrphans starts this test binary again as a process that holds a browser, kills it, and looks for what stays.

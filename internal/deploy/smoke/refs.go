@@ -72,7 +72,7 @@ func ownPath(ref string, base *url.URL) (string, bool) {
 		return "", false
 	}
 	u = base.ResolveReference(u)
-	return u.Path, u.Scheme == base.Scheme && u.Host == base.Host && strings.HasPrefix(u.Path, "/") && u.Path != "/"
+	return u.Path, origin(u) == origin(base) && strings.HasPrefix(u.Path, "/") && u.Path != "/"
 }
 
 func byFile(a, b model.Diagnostic) int { return cmp.Compare(a.File, b.File) }

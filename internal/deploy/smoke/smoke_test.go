@@ -117,9 +117,9 @@ func newChecker(t *testing.T, cfg Config) *Checker {
 	return c
 }
 
-// brief writes a report without its picture.
+// brief writes a report without its pictures.
 func brief(r Report) string {
-	r.Screenshot = nil
+	r.Screenshot, r.ScreenshotNarrow, r.Snapshot = nil, nil, Snapshot{}
 	return fmt.Sprintf("%+v", r)
 }
 
@@ -384,7 +384,7 @@ func TestWithoutBrowser(t *testing.T) {
 func TestBrowserThatDoesNotStart(t *testing.T) {
 	c := newChecker(t, Config{Chromium: "/bin/false"})
 	r, err := c.Verify(t.Context(), serve(t, app(good)))
-	if err != nil || r.Opened || r.Notice == "" {
+	if err != nil || !r.OK || r.Opened || !strings.Contains(r.Notice, "could not be started") {
 		t.Errorf("got %s, %v", brief(r), err)
 	}
 }

@@ -46,6 +46,7 @@ type journey struct {
 	total    int
 	links    []string // of the start page
 	late     bool     // the time was up before the last one
+	opens    bool     // the start page opened and held still, so that the others were tried
 	err      error    // there was no browser, or no time, for the start page
 }
 
@@ -123,7 +124,7 @@ func (t *tour) open(ctx context.Context, route string, linked bool) {
 
 // collect sorts out what was opened and what was not, in the order of the routes.
 func (t *tour) collect(out *journey, routes []string, late bool) {
-	out.total = len(routes)
+	out.total, out.opens = len(routes), !t.broken
 	for i, r := range routes {
 		if s, ok := t.sights[r]; ok && s.err == nil {
 			out.sights = append(out.sights, s)
@@ -171,8 +172,10 @@ func (r *Report) report(j journey, version string) {
 	switch n := len(j.sights); {
 	case j.late:
 		r.note("Of %d pages, %d were opened before the time was up.", j.total, n)
-	case j.total > maxOpened:
+	case j.total > maxOpened && n == maxOpened:
 		r.note("Of %d pages, the first %d were opened.", j.total, n)
+	case n < j.total && j.opens:
+		r.note("Of %d pages, %d were opened: there was no browser for the others.", j.total, n)
 	}
 }
 

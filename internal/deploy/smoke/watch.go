@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/inspector"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	pagedomain "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -38,6 +39,7 @@ type watch struct {
 	console  []Line
 	network  []Line
 	requests map[network.RequestID]request // that have not ended
+	waiting  int                           // those of them that do not stream
 	active   time.Time                     // when a request last began or ended
 	loads    int                           // of the main document
 	thrown   bool
@@ -55,8 +57,8 @@ type problem struct {
 }
 
 type request struct {
-	url  string
-	kind network.ResourceType
+	url     string
+	streams bool // it may never end, so that nobody waits for it
 }
 
 func newWatch(background func(func())) *watch {
@@ -71,6 +73,7 @@ func (w *watch) aim(v visit) {
 	w.found, w.console, w.network = nil, nil, nil
 	clear(w.seen)
 	clear(w.requests)
+	w.waiting = 0
 	w.loads, w.thrown, w.crashed = 0, false, false
 	w.active = time.Now()
 }
@@ -95,6 +98,8 @@ func (w *watch) event(ev any) {
 		if ev.Type == runtime.ConsoleAPICalledTypeError {
 			w.logged(ev)
 		}
+	case *log.EventEntryAdded:
+		w.refused(ev.Entry)
 	case *inspector.EventTargetCrashed:
 		w.crashed = true
 	case *pagedomain.EventJavascriptDialogOpening: // alert() holds the page until it is answered
@@ -110,43 +115,49 @@ func (w *watch) event(ev any) {
 
 // requestStarted notes a request that the page waits for. Streams do not count: they never end.
 func (w *watch) requestStarted(ev *network.EventRequestWillBeSent) {
+	streams := false
 	switch ev.Type {
 	case network.ResourceTypeEventSource, network.ResourceTypeWebSocket, network.ResourceTypePing, network.ResourceTypeMedia:
-		return
+		streams = true
 	case network.ResourceTypeDocument:
 		if ev.Request.URL == ev.DocumentURL && ev.RedirectResponse == nil {
 			w.loads++
 		}
 	}
-	w.requests[ev.RequestID] = request{ev.Request.URL, ev.Type}
-	w.active = time.Now()
+	w.requestEnded(ev.RequestID) // it was redirected
+	w.requests[ev.RequestID] = request{ev.Request.URL, streams}
+	if !streams {
+		w.waiting++
+		w.active = time.Now()
+	}
 }
 
 func (w *watch) requestEnded(id network.RequestID) {
-	if _, ok := w.requests[id]; ok {
-		delete(w.requests, id)
+	if r, ok := w.requests[id]; ok && !r.streams {
+		w.waiting--
 		w.active = time.Now()
 	}
+	delete(w.requests, id)
 }
 
 // responded reports an error status. What the page's own origin does not have is a problem; what another origin
 // refuses may work tomorrow, so it is a warning, and so are icons and an API that asks for a sign-in.
 func (w *watch) responded(ev *network.EventResponseReceived) {
-	if ev.Response.Status < 400 {
-		return
+	if _, known := w.requests[ev.RequestID]; !known || ev.Response.Status < 400 {
+		return // an unknown request is one of the page before
 	}
 	u, own := w.ownPath(ev.Response.URL)
 	w.network = line(w.network, model.LogError, strconv.FormatInt(ev.Response.Status, 10)+" "+u)
 	w.add(problem{Diagnostic: model.Diagnostic{
 		Class: classNetwork, Message: "The page asks for " + u + ", which answers with status " + strconv.FormatInt(ev.Response.Status, 10) + ".",
-		Warning: !own || isExtra(ev.Type) || isSignIn(u, ev.Response.Status) || w.linked && ev.Type == network.ResourceTypeDocument,
+		Warning: !own || isExtra(ev.Type) || isSignIn(u, ev.Response.Status) || w.linked && ev.Type == network.ResourceTypeDocument && isGone(ev.Response.Status),
 	}, refused: own && (ev.Response.Status == 401 || ev.Response.Status == 403), extra: isExtra(ev.Type)})
 }
 
 func (w *watch) failed(ev *network.EventLoadingFailed) {
 	req, known := w.requests[ev.RequestID]
 	w.requestEnded(ev.RequestID)
-	if !known || ev.Canceled || ev.ErrorText == "net::ERR_ABORTED" {
+	if !known || req.streams || ev.Canceled || ev.ErrorText == "net::ERR_ABORTED" {
 		return
 	}
 	u, own := w.ownPath(req.url)
@@ -169,6 +180,10 @@ func isExtra(kind network.ResourceType) bool {
 	}
 	return false
 }
+
+// isGone reports whether a status says no more than that there is nothing: what a link promises, nobody vouched for. A
+// page that fails is broken wherever one comes from.
+func isGone(status int64) bool { return status == 404 || status == 410 }
 
 // isSignIn reports whether an answer of the app's API only says that nobody is signed in.
 func isSignIn(p string, status int64) bool {
@@ -223,6 +238,27 @@ func (w *watch) wrote(ev *runtime.EventConsoleAPICalled) {
 		parts = append(parts, shown(a))
 	}
 	w.console = line(w.console, level, strings.Join(parts, " "))
+}
+
+// quoted is an address in what the browser says about a security policy.
+var quoted = regexp.MustCompile(`'((?:https?|wss?)://[^'\s]+)'`)
+
+// refused reports what the browser did not do for the page because of a security policy, such as running an inline
+// script. What the app's policy keeps out from another origin is a warning: the page may do without.
+func (w *watch) refused(e *log.Entry) {
+	if e.Source != log.EntrySourceSecurity || e.Level != log.EntryLevelError || strings.Contains(e.Text, "[Report Only]") || strings.Contains(e.Text, "report-only") {
+		return
+	}
+	w.console = line(w.console, model.LogError, e.Text)
+	d := model.Diagnostic{Class: classRuntime, Message: "The browser refuses what the page wants: " + e.Text}
+	if m := quoted.FindStringSubmatch(e.Text); m != nil {
+		_, own := w.ownPath(m[1])
+		d.Warning = !own
+	}
+	if file, own := w.ownPath(e.URL); own && e.URL != "" {
+		d.File, d.Line = strings.TrimPrefix(file, "/"), int(e.LineNumber)
+	}
+	w.add(problem{Diagnostic: d})
 }
 
 // shown is what a developer would read of a value on the console.
@@ -306,7 +342,7 @@ func (w *watch) lines() (console, network []Line) {
 func (w *watch) quietFor(now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.requests) > 0 {
+	if w.waiting > 0 {
 		return 0
 	}
 	return now.Sub(w.active)
