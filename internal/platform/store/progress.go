@@ -105,6 +105,9 @@ func (s *Store) SetBundle(ctx context.Context, versionID int64, hash string, byt
 func (s *Store) Promote(ctx context.Context, v model.Version, url string) error {
 	now := time.Now().UTC()
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := rollUpBuild(ctx, tx, v.ID, model.VersionGreen); err != nil {
+			return err
+		}
 		for _, q := range []struct {
 			sql  string
 			args []any
@@ -139,6 +142,9 @@ func (s *Store) EndTurn(ctx context.Context, v model.Version, status model.Versi
 		reply = model.MessageCompleted
 	}
 	return s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := rollUpBuild(ctx, tx, v.ID, status); err != nil {
+			return err
+		}
 		for _, q := range []struct {
 			sql  string
 			args []any

@@ -38,13 +38,16 @@ func (s *Store) SettleRequest(ctx context.Context, r model.ModelRequest) error {
 		}
 		res, err := tx.NewUpdate().Model(&r).
 			Column("provider_request_id", "status", "model", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
-				"cache_write_1h_tokens", "cost_micros", "price_version", "billable", "estimated", "error", "ended_at").
+				"cache_write_1h_tokens", "cost_micros", "price_version", "saved_micros", "billable", "estimated", "error", "ended_at").
 			Where("request_id = ? and status = 'open'", r.RequestID).Exec(ctx)
 		if err != nil {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return settledBefore(ctx, tx, r.RequestID)
+		}
+		if err := rollUpRequest(ctx, tx, r.RequestID); err != nil {
+			return err
 		}
 		for _, id := range versions {
 			if err := sumVersion(ctx, tx, id); err != nil {

@@ -105,7 +105,7 @@ const (
 func (m *metered) price(r *model.ModelRequest, u llm.Usage) {
 	r.InputTokens, r.OutputTokens, r.CacheReadTokens = u.Input, u.Output, u.CacheRead
 	r.CacheWriteTokens, r.CacheWrite1hTokens = u.CacheWrite+u.CacheWrite1h, u.CacheWrite1h
-	r.CostMicros, r.PriceVersion = nil, ""
+	r.CostMicros, r.PriceVersion, r.SavedMicros = nil, "", 0
 	if x, ok := m.Model.(Unlisted); ok && x.Unlisted() {
 		return
 	}
@@ -115,6 +115,7 @@ func (m *metered) price(r *model.ModelRequest, u llm.Usage) {
 	}
 	cost := p.Cost(u)
 	r.CostMicros, r.PriceVersion = &cost, p.Version
+	r.SavedMicros = p.Cost(llm.Usage{Input: u.Prompt(), Output: u.Output}) - cost
 }
 
 // stopped reports whether a person ended ctx: its cause says so in a fault. A bare cancellation is a process that
