@@ -28,15 +28,22 @@ type site struct {
 	client *http.Client
 	logs   *bytes.Buffer
 	base   string // what BaseURL answers
+	costs  handlers.Costs
 }
 
 // newSite starts a site with a green, a failed and a running turn in the app "harbour" of user 1.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	st := &site{t: t, s: newServices(), logs: &bytes.Buffer{}, base: "http://localhost:8080"}
+	return newSiteWith(t, nil)
+}
+
+// newSiteWith is newSite with costs, where a test asks for them.
+func newSiteWith(t *testing.T, costs handlers.Costs) *site {
+	t.Helper()
+	st := &site{t: t, s: newServices(), logs: &bytes.Buffer{}, base: "http://localhost:8080", costs: costs}
 	harbour(st.s, time.Now())
 	e := handlers.New(handlers.Deps{
-		Accounts: st.s, Builder: st.s, Models: st.s, Releases: st.s,
+		Accounts: st.s, Builder: st.s, Models: st.s, Releases: st.s, Costs: st.costs,
 		Apps: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Visitor", r.RemoteAddr)
 			_, _ = io.WriteString(w, "app at "+r.Host+r.URL.Path)

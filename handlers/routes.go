@@ -25,6 +25,7 @@ type Deps struct {
 	Builder  Builder
 	Models   Models
 	Releases Releases
+	Costs    Costs
 	Apps     http.Handler                    // serves generated apps on their own hosts
 	AppHost  func(host string) bool          // reports whether a Host header, port included, is a generated app's
 	BaseURL  func(r *http.Request) string    // where people reach the builder, such as https://example.org, without a final slash
@@ -106,6 +107,7 @@ func New(d Deps) *echo.Echo {
 	api.GET("/apps/:slug/export.zip", s.export)
 	api.GET("/models", s.apiModels)
 	s.releaseAPI(api)
+	s.costRoutes(e.Group("/team/costs", s.signedIn, s.ofMyTeam), api)
 	return e
 }
 

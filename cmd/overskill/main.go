@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // teams have time zones, and a bare machine has no list of them
 
 	"overskill/internal/fault"
 )

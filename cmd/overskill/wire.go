@@ -33,6 +33,7 @@ import (
 	"overskill/internal/platform/store"
 	"overskill/internal/release"
 	"overskill/internal/team/account"
+	"overskill/internal/team/costs"
 	"overskill/internal/team/ledger"
 	"overskill/internal/team/providers"
 	"overskill/internal/toolchain"
@@ -382,7 +383,7 @@ func (p *program) startWorker(ctx context.Context, c config, redisURL string, lo
 // startWeb serves HTTP and returns what stops it. Open event streams end with the context.
 func startWeb(ctx context.Context, p *program, listener net.Listener, log *slog.Logger, cancel context.CancelCauseFunc) func() {
 	h := handlers.New(handlers.Deps{
-		Accounts: p.accounts, Builder: p.service, Models: models{p.models, p.store}, Releases: p.releases, Apps: p.site, AppHost: p.site.Holds, Log: log,
+		Accounts: p.accounts, Builder: p.service, Models: models{p.models, p.store}, Releases: p.releases, Costs: costs.New(p.store, time.Now), Apps: p.site, AppHost: p.site.Holds, Log: log,
 		BaseURL: func(*http.Request) string { return p.baseURL },
 		Ready: func(ctx context.Context) error {
 			return errors.Join(p.store.Ping(ctx), p.redis.Ping(ctx).Err())

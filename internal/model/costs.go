@@ -14,6 +14,10 @@ type CostQuery struct {
 	Only     CostKind
 }
 
+// CostRange is what a person asks to see: a month such as "2026-11", or the first and the last day such as "2026-11-05". All
+// empty is the current month.
+type CostRange struct{ Month, From, To string }
+
 // What stands for "none" where the zero value is "any".
 const (
 	NoApp        = "-"
@@ -128,6 +132,13 @@ type Costs struct {
 type LinePlace struct {
 	At time.Time
 	ID int64
+}
+
+// CostPage is a page of lines, with the place of those that follow; the zero place is the end.
+type CostPage struct {
+	TimeZone string
+	Lines    []CostLine
+	Next     LinePlace
 }
 
 // CostLine is a settled request with the names of what it was for; they are "" where that is gone.

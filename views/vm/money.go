@@ -21,7 +21,7 @@ func Money(micros int64) string {
 	return fmt.Sprintf("$%s.%02d", grouped(cents/(micro/cent)), cents%(micro/cent))
 }
 
-// Tokens puts a number of tokens into words, with three figures at most: "812", "36.1k", "120k", "1.2M".
+// Tokens puts a number of tokens into words, with three figures at most: "812", "36.1k", "120k", "1.2M", "3.4B".
 func Tokens(n int64) string {
 	scaled := func(unit float64, suffix string) string {
 		v := float64(n) / unit
@@ -36,7 +36,10 @@ func Tokens(n int64) string {
 	case n < 999_500:
 		return scaled(1e3, "k")
 	}
-	return scaled(1e6, "M")
+	if n < 999_500_000 {
+		return scaled(1e6, "M")
+	}
+	return scaled(1e9, "B")
 }
 
 // grouped prints a number with a comma after each three digits.

@@ -51,12 +51,8 @@ type Service struct {
 // New returns a Service on a store.
 func New(s Store, now func() time.Time) *Service { return &Service{store: s, now: now} }
 
-// Range is what a person asks to see: a month such as "2026-11", or the first and the last day such as "2026-11-05". All
-// empty is the current month.
-type Range struct{ Month, From, To string }
-
 // Report returns what a team spent. Whoever is not in the team gets NotFound, a range that cannot be read Invalid.
-func (s *Service) Report(ctx context.Context, u model.User, teamID int64, r Range, q model.CostQuery) (model.Costs, error) {
+func (s *Service) Report(ctx context.Context, u model.User, teamID int64, r model.CostRange, q model.CostQuery) (model.Costs, error) {
 	role, err := s.store.RoleIn(ctx, teamID, u.ID)
 	if err != nil {
 		return model.Costs{}, err
@@ -73,7 +69,7 @@ func (s *Service) Report(ctx context.Context, u model.User, teamID int64, r Rang
 	if err := s.sums(ctx, q, &out); err != nil {
 		return model.Costs{}, err
 	}
-	if out.Month && !out.Today.Before(out.From) && !out.Today.After(out.To) {
+	if span.month && span.runs() {
 		if out.Forecast, err = s.forecast(ctx, q, out); err != nil {
 			return model.Costs{}, err
 		}
@@ -178,25 +174,25 @@ func (s *Service) forecast(ctx context.Context, q model.CostQuery, c model.Costs
 	return forecast(spent, c.Total.BillableMicros, today, c.Today, c.To), nil
 }
 
-// Lines returns settled requests of a range, the newest first, and the place of those that follow, which is zero when
-// there are none.
-func (s *Service) Lines(ctx context.Context, u model.User, teamID int64, r Range, q model.CostQuery, before model.LinePlace, limit int64) ([]model.CostLine, model.LinePlace, error) {
+// Lines returns settled requests of a range, the newest first, at most MaxLines of them.
+func (s *Service) Lines(ctx context.Context, u model.User, teamID int64, r model.CostRange, q model.CostQuery, before model.LinePlace, limit int64) (model.CostPage, error) {
 	if _, err := s.store.RoleIn(ctx, teamID, u.ID); err != nil {
-		return nil, model.LinePlace{}, err
+		return model.CostPage{}, err
 	}
 	span, err := s.span(ctx, teamID, r)
 	if err != nil {
-		return nil, model.LinePlace{}, err
+		return model.CostPage{}, err
 	}
 	q.TeamID, q.From, q.To = teamID, span.from, span.to
 	limit = min(max(limit, 1), MaxLines)
-	lines, err := s.store.Lines(ctx, q, before, limit+1)
-	if err != nil || int64(len(lines)) <= limit {
-		return lines, model.LinePlace{}, err
+	out := model.CostPage{TimeZone: span.zone}
+	out.Lines, err = s.store.Lines(ctx, q, before, limit+1)
+	if err == nil && int64(len(out.Lines)) > limit {
+		out.Lines = out.Lines[:limit]
+		last := out.Lines[limit-1]
+		out.Next = model.LinePlace{At: last.StartedAt, ID: last.ID}
 	}
-	lines = lines[:limit]
-	last := lines[limit-1]
-	return lines, model.LinePlace{At: last.StartedAt, ID: last.ID}, nil
+	return out, err
 }
 
 // SetTimeZone says where the team's days and months begin. Owners and admins may.
@@ -221,16 +217,24 @@ type span struct {
 	month           bool
 }
 
-// before returns the range to compare with: the calendar month before, or as many days.
+// runs reports whether the range has begun and is not over.
+func (s span) runs() bool { return !s.today.Before(s.from) && !s.today.After(s.to) }
+
+// before returns the range to compare with: the calendar month before, or as many days. A month that runs is compared with
+// as much of the one before.
 func (s span) before() (from, to time.Time) {
 	if s.month {
-		return s.from.AddDate(0, -1, 0), s.from.AddDate(0, 0, -1)
+		from, to = s.from.AddDate(0, -1, 0), s.from.AddDate(0, 0, -1)
+		if sofar := from.AddDate(0, 0, s.today.Day()-1); s.runs() && sofar.Before(to) {
+			to = sofar
+		}
+		return from, to
 	}
 	days := int(s.to.Sub(s.from).Hours()/24) + 1
 	return s.from.AddDate(0, 0, -days), s.from.AddDate(0, 0, -1)
 }
 
-func (s *Service) span(ctx context.Context, teamID int64, r Range) (span, error) {
+func (s *Service) span(ctx context.Context, teamID int64, r model.CostRange) (span, error) {
 	t, err := s.store.Team(ctx, teamID)
 	if err != nil {
 		return span{}, err
@@ -241,11 +245,11 @@ func (s *Service) span(ctx context.Context, teamID int64, r Range) (span, error)
 	}
 	y, m, d := s.now().In(loc).Date()
 	out := span{zone: t.TimeZone, today: time.Date(y, m, d, 0, 0, 0, 0, time.UTC)}
-	out.from, out.to, out.month, err = r.days(out.today)
+	out.from, out.to, out.month, err = days(r, out.today)
 	return out, err
 }
 
-func (r Range) days(today time.Time) (from, to time.Time, month bool, err error) {
+func days(r model.CostRange, today time.Time) (from, to time.Time, month bool, err error) {
 	if r.From == "" && r.To == "" {
 		from = today.AddDate(0, 0, 1-today.Day())
 		if r.Month != "" {

@@ -3,6 +3,8 @@ package costs
 import (
 	"testing"
 	"time"
+
+	"overskill/internal/model"
 )
 
 func date(s string) time.Time {
@@ -69,21 +71,21 @@ func TestForecast(t *testing.T) {
 func TestRange(t *testing.T) {
 	today := date("2026-11-24")
 	for _, c := range []struct {
-		in       Range
+		in       model.CostRange
 		from, to string
 		month    bool
 	}{
-		{Range{}, "2026-11-01", "2026-11-30", true},
-		{Range{Month: "2026-02"}, "2026-02-01", "2026-02-28", true},
-		{Range{From: "2026-02-01", To: "2026-02-28"}, "2026-02-01", "2026-02-28", true},
-		{Range{From: "2026-02-03", To: "2026-02-03"}, "2026-02-03", "2026-02-03", false},
+		{model.CostRange{}, "2026-11-01", "2026-11-30", true},
+		{model.CostRange{Month: "2026-02"}, "2026-02-01", "2026-02-28", true},
+		{model.CostRange{From: "2026-02-01", To: "2026-02-28"}, "2026-02-01", "2026-02-28", true},
+		{model.CostRange{From: "2026-02-03", To: "2026-02-03"}, "2026-02-03", "2026-02-03", false},
 	} {
-		from, to, month, err := c.in.days(today)
+		from, to, month, err := days(c.in, today)
 		if err != nil || !from.Equal(date(c.from)) || !to.Equal(date(c.to)) || month != c.month {
 			t.Errorf("%+v: %s to %s, %v, %v", c.in, from, to, month, err)
 		}
 	}
-	for _, bad := range []Range{
+	for _, bad := range []model.CostRange{
 		{Month: "2026-13"},
 		{Month: "x"},
 		{Month: "9999-01"},
@@ -94,13 +96,21 @@ func TestRange(t *testing.T) {
 		{From: "2020-01-01", To: "2026-02-02"},
 		{From: "2026-02-30", To: "2026-03-02"},
 	} {
-		if _, _, _, err := bad.days(today); err == nil {
+		if _, _, _, err := days(bad, today); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}
 	}
 	from, to := span{from: date("2026-03-01"), to: date("2026-03-31"), month: true}.before()
 	if !from.Equal(date("2026-02-01")) || !to.Equal(date("2026-02-28")) {
 		t.Errorf("before March: %s to %s", from, to)
+	}
+	from, to = span{from: date("2026-03-01"), to: date("2026-03-31"), today: date("2026-03-09"), month: true}.before()
+	if !from.Equal(date("2026-02-01")) || !to.Equal(date("2026-02-09")) {
+		t.Errorf("before a March that runs: %s to %s", from, to)
+	}
+	from, to = span{from: date("2026-03-01"), to: date("2026-03-31"), today: date("2026-03-30"), month: true}.before()
+	if !to.Equal(date("2026-02-28")) {
+		t.Errorf("before a March that runs: %s to %s", from, to)
 	}
 	from, to = span{from: date("2026-03-05"), to: date("2026-03-06")}.before()
 	if !from.Equal(date("2026-03-03")) || !to.Equal(date("2026-03-04")) {
