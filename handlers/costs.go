@@ -22,6 +22,8 @@ type Costs interface {
 	Report(ctx context.Context, u model.User, team int64, r model.CostRange, q model.CostQuery) (model.Costs, error)
 	// Lines returns a page of settled requests, the newest first.
 	Lines(ctx context.Context, u model.User, team int64, r model.CostRange, q model.CostQuery, before model.LinePlace, limit int64) (model.CostPage, error)
+	// SetBudget says what the team may spend in a month, such as "400" or "399.50" dollars; "" is no limit.
+	SetBudget(ctx context.Context, u model.User, team int64, dollars string) error
 	// SetTimeZone says where the team's days begin: an IANA name.
 	SetTimeZone(ctx context.Context, u model.User, team int64, zone string) error
 }
@@ -30,7 +32,8 @@ func (s *server) costRoutes(team *echo.Group, api *echo.Group) {
 	team.GET("", s.costsPage)
 	team.GET(".csv", s.costsCSV)
 	team.GET("/requests", s.costLines)
-	team.POST("/zone", s.setZone)
+	team.POST("/zone", s.setting("zone", s.setZone))
+	team.POST("/budget", s.setting("budget", s.setBudget))
 	api.GET("/costs", s.apiCosts, s.ofMyTeam)
 	api.GET("/costs/requests", s.apiCostLines, s.ofMyTeam)
 }
@@ -72,19 +75,29 @@ func (s *server) showCosts(c echo.Context, status int, r model.CostRange, q mode
 	return render(c, status, page.Costs(v))
 }
 
-// setZone comes back with the page when the name is none.
-func (s *server) setZone(c echo.Context) error {
-	zone, err := text(c, "zone")
-	if err == nil {
-		err = s.Costs.SetTimeZone(c.Request().Context(), me(c), team(c), zone)
+func (s *server) setZone(ctx context.Context, u model.User, team int64, value string) error {
+	return s.Costs.SetTimeZone(ctx, u, team, value)
+}
+
+func (s *server) setBudget(ctx context.Context, u model.User, team int64, value string) error {
+	return s.Costs.SetBudget(ctx, u, team, value)
+}
+
+// setting saves a field of the page of costs, and comes back with the page when it cannot be.
+func (s *server) setting(field string, save func(ctx context.Context, u model.User, team int64, value string) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		value, err := text(c, field)
+		if err == nil {
+			err = save(c.Request().Context(), me(c), team(c), value)
+		}
+		switch {
+		case err == nil:
+			return c.Redirect(http.StatusSeeOther, "/team/costs")
+		case rejected(err):
+			return s.showCosts(c, fault.HTTPStatus(fault.KindOf(err)), model.CostRange{}, model.CostQuery{}, fault.Text(err))
+		}
+		return err
 	}
-	switch {
-	case err == nil:
-		return c.Redirect(http.StatusSeeOther, "/team/costs")
-	case rejected(err):
-		return s.showCosts(c, fault.HTTPStatus(fault.KindOf(err)), model.CostRange{}, model.CostQuery{}, fault.Text(err))
-	}
-	return err
 }
 
 const linesPage = 50

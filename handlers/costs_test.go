@@ -178,6 +178,11 @@ func TestCostsOfBadInput(t *testing.T) {
 	if zone := st.get("/team/costs").doc().Find("input[name=zone]").AttrOr("value", ""); zone != "Europe/Berlin" {
 		t.Errorf("the zone is %q", zone)
 	}
+	for _, bad := range []string{"-5", "0", "1e9", "much", "1000001"} {
+		st.post("/team/costs/budget", url.Values{"budget": {bad}}).want(400).has("[role=alert]", ".")
+	}
+	st.post("/team/costs/budget", url.Values{"budget": {"400"}}).leads("/team/costs")
+	st.get("/team/costs").has("a.val", "of $400.00, stops at the limit")
 	st.client = newClient(t)
 	for _, path := range []string{"/team/costs", "/team/costs.csv", "/team/costs/requests"} {
 		st.get(path).want(303)

@@ -53,5 +53,5 @@ select a.team_id, (v.created_at at time zone 'UTC')::date, a.slug, v.created_by,
   count(*) filter (where v.status = 'stopped')
 from app_versions v join apps a on a.id = v.app_id where v.status in ('green', 'failed', 'stopped') group by 1, 2, 3, 4;
 
--- The turns of an app in a month.
-create index app_versions_app_id_created_at_idx on app_versions (app_id, created_at);
+-- The turns of an app in a month, with what says which were the dearest.
+create index app_versions_app_id_created_at_idx on app_versions (app_id, created_at) include (ai_cost_micros, created_by, id);

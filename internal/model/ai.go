@@ -51,6 +51,7 @@ type ModelRequest struct {
 	CacheWrite1hTokens int64  `bun:"cache_write_1h_tokens"` // those of them that live for an hour
 	CostMicros         *int64 // nil: no price is known
 	PriceVersion       string
+	ReservedMicros     int64 // what it might cost at most, kept free in the team's budget while it is open
 	SavedMicros        int64 // what the cache saved against the price of the same tokens without one; may be below 0
 	Billable           bool
 	Estimated          bool

@@ -125,8 +125,26 @@ type Costs struct {
 	Turns                []TurnCost // the dearest
 	AllTurns             int64
 	Forecast             *Forecast // of a month that runs; nil when there is too little to tell
-	CanManage            bool      // who asks may set the team's time zone
+	Budget               BudgetMonth
+	CanManage            bool // who asks may set the team's budget and time zone
 }
+
+// BudgetMonth is what a team may spend in a month, and has.
+type BudgetMonth struct {
+	Month          time.Time // its first day, as midnight UTC
+	TimeZone       string    // in which it begins
+	BudgetMicros   int64     // 0: no limit
+	SpentMicros    int64
+	ReservedMicros int64 // for requests that run
+}
+
+// Full reports whether more is spent and reserved than the budget allows.
+func (m BudgetMonth) Full() bool {
+	return m.BudgetMicros > 0 && m.SpentMicros+m.ReservedMicros > m.BudgetMicros
+}
+
+// Next is when the next month begins.
+func (m BudgetMonth) Next() time.Time { return m.Month.AddDate(0, 1, 0) }
 
 // LinePlace is a place among the lines of a ledger, the newest first.
 type LinePlace struct {

@@ -42,6 +42,7 @@ type Team struct {
 	Name         string
 	Personal     bool
 	DefaultModel string    // a model reference, see Connection; "" leaves the choice to the order of choice
+	BudgetMicros int64     `bun:",nullzero"`               // of a month; 0: no limit
 	TimeZone     string    `bun:",nullzero,default:'UTC'"` // IANA; the team's days and months begin there
 	CreatedAt    time.Time `bun:",nullzero,default:now()"`
 }

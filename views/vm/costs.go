@@ -15,6 +15,7 @@ type Costs struct {
 
 	Range        CostRange
 	Spent        string
+	Budget       CostBudget
 	ToDate       string // "Day 23 of 30"; "" for a range that is over
 	Forecast     string
 	Likely       string
@@ -56,6 +57,18 @@ type CostRange struct {
 type Choice struct {
 	Value, Text string
 	Chosen      bool
+}
+
+// CostBudget is what may be spent in the month that runs, as a ruler of 600 by 8. The zero CostBudget has no limit.
+type CostBudget struct {
+	Limit       string // "$400.00"
+	Field       string // as in the form
+	Fill, Next  string // widths
+	Marks       []string
+	Warn, Full  string // sentences; "" while there is nothing to say
+	Paths       string
+	CaretAt     string
+	NextMonthOn string
 }
 
 // CostTile is one figure with what explains it.
@@ -136,6 +149,7 @@ func NewCosts(shell Shell, c model.Costs, q model.CostQuery) Costs {
 		out.Forecast = Money(f.Micros)
 		out.Likely = "likely " + Money(f.Low) + " to " + Money(f.High)
 	}
+	out.Budget = newCostBudget(c)
 	out.Change = change(c.Total.BillableMicros, c.Before.BillableMicros, out.Range.Compared)
 	out.Green = greenTile(c, out.Range.Compared)
 	out.Absorbed = CostTile{
@@ -289,6 +303,42 @@ func newCostRange(c model.Costs, q model.CostQuery) CostRange {
 		r.Apps = append(r.Apps, Choice{q.AppSlug, q.AppSlug, true})
 	}
 	return r
+}
+
+// warnAt is the share of a budget, in percent, from which a page warns.
+const warnAt = 80
+
+func newCostBudget(c model.Costs) CostBudget {
+	m := c.Budget
+	if m.BudgetMicros == 0 {
+		return CostBudget{}
+	}
+	const width = 600.0
+	at := func(micros int64) float64 { return width * min(1, float64(micros)/float64(m.BudgetMicros)) }
+	b := CostBudget{
+		Limit: Money(m.BudgetMicros), Field: strconv.FormatFloat(float64(m.BudgetMicros)/1e6, 'f', -1, 64), Fill: num(at(m.SpentMicros)), CaretAt: "M" + num(at(m.SpentMicros)) + " -3v14",
+		Next: "0", NextMonthOn: m.Next().Format("2 January") + " (" + m.TimeZone + ")",
+	}
+	if f := c.Forecast; f != nil {
+		b.Next = num(max(0, at(f.Micros)-at(m.SpentMicros)))
+	}
+	for i := range 5 {
+		b.Marks = append(b.Marks, "$"+strconv.FormatFloat(float64(m.BudgetMicros)/1e6*float64(i)/4, 'f', -1, 64))
+	}
+	for i := range 21 {
+		height := "3"
+		if i%5 == 0 {
+			height = "5"
+		}
+		b.Paths += "M" + num(min(width-0.5, float64(i)*width/20)) + " 11v" + height
+	}
+	switch {
+	case m.SpentMicros >= m.BudgetMicros:
+		b.Full = "The budget of this month is used. No model is asked before " + b.NextMonthOn + ", unless an owner or admin raises it; the Composer goes on."
+	case m.SpentMicros*100 >= m.BudgetMicros*warnAt:
+		b.Warn = percent(m.SpentMicros, m.BudgetMicros) + " of this month's budget is used. At the limit, no model is asked any more before " + b.NextMonthOn + "."
+	}
+	return b
 }
 
 func isMonth(from, to time.Time) bool { return from.Day() == 1 && to.Equal(from.AddDate(0, 1, -1)) }

@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 
-	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"overskill/internal/model"
 )
@@ -46,31 +46,26 @@ func (s *Store) Lines(ctx context.Context, q model.CostQuery, before model.LineP
 	return out, wrapf(err, "list requests")
 }
 
-// DearestTurns returns the turns of a query that cost most, and how many there are.
-func (s *Store) DearestTurns(ctx context.Context, q model.CostQuery, limit int64) (turns []model.TurnCost, all int64, err error) {
-	in := func(sel *bun.SelectQuery) *bun.SelectQuery {
-		sel = sel.TableExpr("app_versions v").Join("join apps a on a.id = v.app_id").Join("join teams t on t.id = a.team_id").
-			Where("a.team_id = ? and v.status not in ('queued', 'building')", q.TeamID).
-			Where("v.created_at >= (?::date)::timestamp at time zone t.time_zone and v.created_at < (?::date + 1)::timestamp at time zone t.time_zone", date(q.From), date(q.To))
-		if q.AppSlug != "" {
-			sel = sel.Where("a.slug = ?", q.AppSlug)
-		}
-		if q.UserID != 0 {
-			sel = sel.Where("v.created_by = ?", q.UserID)
-		}
-		return sel
+// DearestTurns returns the turns of a query that cost most.
+func (s *Store) DearestTurns(ctx context.Context, q model.CostQuery, limit int64) ([]model.TurnCost, error) {
+	dearest := s.db.NewSelect().ColumnExpr("v.id").TableExpr("app_versions v").Join("join apps a on a.id = v.app_id").Join("join teams t on t.id = a.team_id").
+		Where("a.team_id = ? and v.ai_cost_micros > 0", q.TeamID).
+		Where("v.created_at >= (?::date)::timestamp at time zone t.time_zone and v.created_at < (?::date + 1)::timestamp at time zone t.time_zone", date(q.From), date(q.To)).
+		OrderExpr("v.ai_cost_micros desc, v.id desc").Limit(limit)
+	if q.AppSlug != "" {
+		dearest = dearest.Where("a.slug = ?", q.AppSlug)
 	}
-	if err := in(s.db.NewSelect().ColumnExpr("count(*)")).Scan(ctx, &all); err != nil {
-		return nil, 0, wrapf(err, "count turns")
+	if q.UserID != 0 {
+		dearest = dearest.Where("v.created_by = ?", q.UserID)
 	}
-	dearest := in(s.db.NewSelect().ColumnExpr("v.id")).Where("v.ai_cost_micros > 0").OrderExpr("v.ai_cost_micros desc, v.id desc").Limit(limit)
-	err = s.db.NewSelect().TableExpr("app_versions v").Join("join apps a on a.id = v.app_id").Join("left join users u on u.id = v.created_by").
+	var out []model.TurnCost
+	err := s.db.NewSelect().TableExpr("app_versions v").Join("join apps a on a.id = v.app_id").Join("left join users u on u.id = v.created_by").
 		ColumnExpr(`a.slug as app_slug, a.name as app_name, v.number, v.status, coalesce(u.name, '') as person, v.created_at as at,
 			v.ai_cost_micros as micros, v.ai_tokens_input + v.ai_tokens_output as tokens,
 			(select count(*) from model_requests r where r.version_id = v.id and r.status <> 'open') as requests,
 			coalesce((select left(m.content, 300) from messages m where m.version_id = v.id and m.role = 'user' order by m.id limit 1), '') as prompt`).
-		Where("v.id in (?)", dearest).OrderExpr("v.ai_cost_micros desc, v.id desc").Scan(ctx, &turns)
-	return turns, all, wrapf(err, "list the dearest turns")
+		Where("v.id in (?)", dearest).OrderExpr("v.ai_cost_micros desc, v.id desc").Scan(ctx, &out)
+	return out, wrapf(err, "list the dearest turns")
 }
 
 // Published counts how often versions of a team's apps were published, by app.
@@ -97,8 +92,8 @@ func (s *Store) Published(ctx context.Context, q model.CostQuery) (map[string]in
 	return out, nil
 }
 
-// CostNames are the names of a team's apps by slug, and of the people who are or were in it by id.
-func (s *Store) CostNames(ctx context.Context, teamID int64) (apps map[string]string, people map[int64]model.User, err error) {
+// CostNames are the names of a team's apps by slug, and of people by id.
+func (s *Store) CostNames(ctx context.Context, teamID int64, ids []int64) (apps map[string]string, people map[int64]model.User, err error) {
 	var rows []struct{ Slug, Name string }
 	if err := s.db.NewRaw("select slug, name from apps where team_id = ?", teamID).Scan(ctx, &rows); err != nil {
 		return nil, nil, wrapf(err, "name apps")
@@ -108,8 +103,7 @@ func (s *Store) CostNames(ctx context.Context, teamID int64) (apps map[string]st
 		apps[r.Slug] = r.Name
 	}
 	var users []model.User
-	err = s.db.NewSelect().Model(&users).Column("id", "name", "email").
-		Where("id in (select user_id from ai_usage_days where team_id = ?0 union select user_id from memberships where team_id = ?0)", teamID).Scan(ctx)
+	err = s.db.NewSelect().Model(&users).Column("id", "name", "email").Where("id = any(?)", pgdialect.Array(ids)).Scan(ctx)
 	people = map[int64]model.User{}
 	for _, u := range users {
 		people[u.ID] = u

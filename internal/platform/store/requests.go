@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -13,13 +14,42 @@ import (
 // OpenRequest adds a line to the ledger before its request is sent. The line is open, and not billable before
 // SettleRequest says so: what a killed process leaves behind is never billed. A request id that is there already
 // is a Conflict.
+//
+// What the request may cost is reserved in its team's month. When that is more than is left of the budget, nothing is
+// written, and the fault is RateLimited: it says how much there is, and when the next month begins.
 func (s *Store) OpenRequest(ctx context.Context, r model.ModelRequest) error {
 	r.Status, r.Billable = model.RequestOpen, false
-	_, err := s.db.NewInsert().Model(&r).Exec(ctx)
+	if r.StartedAt.IsZero() {
+		r.StartedAt = time.Now().UTC()
+	}
+	err := s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := holdZone(ctx, tx, "?::bigint", r.TeamID); err != nil {
+			return err
+		}
+		if _, err := tx.NewInsert().Model(&r).Exec(ctx); err != nil || r.ReservedMicros == 0 {
+			return err
+		}
+		month, err := reserve(ctx, tx, r)
+		if err == nil && month.Full() {
+			return overBudget(month, r.ReservedMicros)
+		}
+		return err
+	})
 	if violates(err, "model_requests_request_id_key") {
 		return fault.New(fault.Conflict, "The request %s is in the ledger already.", r.RequestID)
 	}
 	return wrapf(err, "open request %s", r.RequestID)
+}
+
+// overBudget says why a request is not sent.
+func overBudget(m model.BudgetMonth, wanted int64) error {
+	usd := func(micros int64) string { return fmt.Sprintf("$%.2f", float64(micros)/1e6) }
+	text := fmt.Sprintf("The team's budget of %s for %s is used: %s are spent", usd(m.BudgetMicros), m.Month.Format("January"), usd(m.SpentMicros))
+	if held := m.ReservedMicros - wanted; held > 0 {
+		text += fmt.Sprintf(", %s are reserved for what runs", usd(held))
+	}
+	return fault.New(fault.RateLimited, "%s, and this request may cost %s. An owner or admin can raise the budget under Costs; the next one begins on %s (%s).",
+		text, usd(wanted), m.Next().Format("2 January"), m.TimeZone)
 }
 
 // SettleRequest records how an open request ended and what it cost, and makes its version's columns the sums of the
@@ -47,6 +77,9 @@ func (s *Store) SettleRequest(ctx context.Context, r model.ModelRequest) error {
 			return settledBefore(ctx, tx, r.RequestID)
 		}
 		if err := rollUpRequest(ctx, tx, r.RequestID); err != nil {
+			return err
+		}
+		if err := release(ctx, tx, r.RequestID); err != nil {
 			return err
 		}
 		for _, id := range versions {

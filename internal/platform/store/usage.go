@@ -114,7 +114,35 @@ func rebuildUsage(ctx context.Context, tx bun.IDB, teamID int64) error {
 			return wrapf(err, "rebuild the days of team %d", teamID)
 		}
 	}
-	return nil
+	return rebuildBudgets(ctx, tx, teamID)
+}
+
+// UsageTotal sums up the days of a query.
+func (s *Store) UsageTotal(ctx context.Context, q model.CostQuery) (model.UsageSum, error) {
+	var u model.UsageSum
+	sel := inQuery(s.db.NewSelect().TableExpr("ai_usage_days d"), q)
+	err := sumsOf(sel).Scan(ctx, &u)
+	return u, wrapf(err, "sum usage")
+}
+
+// BilledByDay returns what was billed on each day of a query that has costs.
+func (s *Store) BilledByDay(ctx context.Context, q model.CostQuery) ([]model.DayCost, error) {
+	var out []model.DayCost
+	err := inQuery(s.db.NewSelect().TableExpr("ai_usage_days d"), q).ColumnExpr("d.day, sum(d.billable_micros)::bigint as total").
+		Group("d.day").Order("d.day").Scan(ctx, &out)
+	return out, wrapf(err, "sum days")
+}
+
+// sumsOf selects the sums of all columns that are numbers. Postgres sums up bigint as numeric, which takes ten times as
+// long as double precision; that is as exact up to 2^53, which is nine billion dollars.
+func sumsOf(sel *bun.SelectQuery) *bun.SelectQuery {
+	for _, c := range []string{
+		"requests", "unpriced", "failed", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+		"billable_micros", "absorbed_micros", "saved_micros",
+	} {
+		sel = sel.ColumnExpr("coalesce(sum(?0::float8), 0)::bigint as ?0", bun.Ident(c))
+	}
+	return sel
 }
 
 // Usage is what a team's requests sum up to, in groups.
@@ -141,7 +169,26 @@ type usageRow struct {
 // Usage sums up the days of a query, by day and app, by app, by person, by model and by purpose.
 func (s *Store) Usage(ctx context.Context, q model.CostQuery) (Usage, error) {
 	var rows []usageRow
-	sel := inQuery(s.db.NewSelect().TableExpr("ai_usage_days d"), q)
+	err := s.inTx(ctx, func(ctx context.Context, tx bun.Tx) error {
+		// Six ways of grouping at once, without files on disk.
+		if _, err := tx.ExecContext(ctx, "set local work_mem = '64MB'"); err != nil {
+			return err
+		}
+		return groups(tx, q).Scan(ctx, &rows)
+	})
+	if err != nil {
+		return Usage{}, wrapf(err, "sum usage")
+	}
+	out := Usage{Purposes: map[model.Purpose]model.UsageSum{}}
+	for _, r := range rows {
+		out.add(r)
+	}
+	return out, nil
+}
+
+// groups selects the rows of Usage.
+func groups(db bun.IDB, q model.CostQuery) *bun.SelectQuery {
+	sel := inQuery(db.NewSelect().TableExpr("ai_usage_days d"), q)
 	if q.Model != "" {
 		sel = sel.Where("d.model = ?", q.Model)
 	}
@@ -150,21 +197,7 @@ func (s *Store) Usage(ctx context.Context, q model.CostQuery) (Usage, error) {
 	}
 	sel = sel.ColumnExpr(`grouping(day, app_slug, user_id, model, purpose) as set, coalesce(day, 'epoch') as day, coalesce(app_slug, '') as app_slug,
 			coalesce(user_id, 0) as user_id, coalesce(model, '') as model, coalesce(purpose, '') as purpose`)
-	for _, c := range []string{
-		"requests", "unpriced", "failed", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
-		"billable_micros", "absorbed_micros", "saved_micros",
-	} {
-		sel = sel.ColumnExpr("coalesce(sum(?0), 0)::bigint as ?0", bun.Ident(c))
-	}
-	sel = sel.GroupExpr("grouping sets ((day, app_slug), (app_slug), (user_id), (model), (purpose), ())").OrderExpr("day, billable_micros desc, app_slug, user_id, model")
-	if err := sel.Scan(ctx, &rows); err != nil {
-		return Usage{}, wrapf(err, "sum usage")
-	}
-	out := Usage{Purposes: map[model.Purpose]model.UsageSum{}}
-	for _, r := range rows {
-		out.add(r)
-	}
-	return out, nil
+	return sumsOf(sel).GroupExpr("grouping sets ((day, app_slug), (app_slug), (user_id), (model), (purpose), ())").OrderExpr("day, billable_micros desc, app_slug, user_id, model")
 }
 
 func (u *Usage) add(r usageRow) {

@@ -10,7 +10,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"overskill/internal/fault"
 	"overskill/internal/model"
@@ -22,6 +26,8 @@ type Store interface {
 	RoleIn(ctx context.Context, teamID, userID int64) (model.Role, error)
 	Team(ctx context.Context, id int64) (model.Team, error)
 	SetTimeZone(ctx context.Context, teamID int64, zone string) error
+	BudgetMonth(ctx context.Context, teamID int64, at time.Time) (model.BudgetMonth, error)
+	SetBudget(ctx context.Context, teamID, micros int64) error
 	Sums
 	Lines(ctx context.Context, q model.CostQuery, before model.LinePlace, limit int64) ([]model.CostLine, error)
 }
@@ -29,10 +35,12 @@ type Store interface {
 // Sums is what a report is made of.
 type Sums interface {
 	Usage(ctx context.Context, q model.CostQuery) (store.Usage, error)
+	UsageTotal(ctx context.Context, q model.CostQuery) (model.UsageSum, error)
+	BilledByDay(ctx context.Context, q model.CostQuery) ([]model.DayCost, error)
 	Builds(ctx context.Context, q model.CostQuery) (byApp map[string]model.BuildSum, byPerson map[int64]model.BuildSum, all model.BuildSum, err error)
 	Published(ctx context.Context, q model.CostQuery) (map[string]int64, error)
-	DearestTurns(ctx context.Context, q model.CostQuery, limit int64) ([]model.TurnCost, int64, error)
-	CostNames(ctx context.Context, teamID int64) (apps map[string]string, people map[int64]model.User, err error)
+	DearestTurns(ctx context.Context, q model.CostQuery, limit int64) ([]model.TurnCost, error)
+	CostNames(ctx context.Context, teamID int64, ids []int64) (apps map[string]string, people map[int64]model.User, err error)
 }
 
 // Limits.
@@ -65,6 +73,9 @@ func (s *Service) Report(ctx context.Context, u model.User, teamID int64, r mode
 		TimeZone: span.zone, From: span.from, To: span.to, Today: span.today, Month: span.month, CanManage: role == model.Owner || role == model.Admin,
 	}
 	out.BeforeFrom, out.BeforeTo = span.before()
+	if out.Budget, err = s.store.BudgetMonth(ctx, teamID, s.now()); err != nil {
+		return model.Costs{}, err
+	}
 	q.TeamID, q.From, q.To = teamID, out.From, out.To
 	if err := s.sums(ctx, q, &out); err != nil {
 		return model.Costs{}, err
@@ -77,42 +88,43 @@ func (s *Service) Report(ctx context.Context, u model.User, teamID int64, r mode
 	return out, nil
 }
 
-// sums fills in what was spent in the range, and in the one before it.
+// sums fills in what was spent in the range, and in the one before it. The store is asked for all of it at once.
 func (s *Service) sums(ctx context.Context, q model.CostQuery, out *model.Costs) error {
-	usage, err := s.store.Usage(ctx, q)
+	var (
+		usage     store.Usage
+		byApp     map[string]model.BuildSum
+		byPerson  map[int64]model.BuildSum
+		published map[string]int64
+	)
+	before := q
+	before.From, before.To = out.BeforeFrom, out.BeforeTo
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { usage, err = s.store.Usage(gctx, q); return err })
+	g.Go(func() (err error) { byApp, byPerson, out.Builds, err = s.store.Builds(gctx, q); return err })
+	g.Go(func() (err error) { published, err = s.store.Published(gctx, q); return err })
+	g.Go(func() (err error) { out.Turns, err = s.store.DearestTurns(gctx, q, topTurns); return err })
+	g.Go(func() (err error) { out.Before, err = s.store.UsageTotal(gctx, before); return err })
+	g.Go(func() (err error) { _, _, out.BuildsBefore, err = s.store.Builds(gctx, before); return err })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	ids := sortedKeys(byPerson)
+	for _, p := range usage.People {
+		ids = append(ids, p.UserID)
+	}
+	apps, people, err := s.store.CostNames(ctx, q.TeamID, ids)
 	if err != nil {
 		return err
 	}
-	byApp, byPerson, builds, err := s.store.Builds(ctx, q)
-	if err != nil {
-		return err
-	}
-	published, err := s.store.Published(ctx, q)
-	if err != nil {
-		return err
-	}
-	if out.Turns, out.AllTurns, err = s.store.DearestTurns(ctx, q, topTurns); err != nil {
-		return err
-	}
-	apps, people, err := s.store.CostNames(ctx, q.TeamID)
-	if err != nil {
-		return err
-	}
-	out.Total, out.Builds, out.Models, out.Purposes = usage.Total, builds, usage.Models, usage.Purposes
+	out.Total, out.Models, out.Purposes = usage.Total, usage.Models, usage.Purposes
+	out.AllTurns = out.Builds.Builds + out.Builds.Stopped
 	out.Days = everyDay(usage.Days, out.From, out.To)
 	out.Apps = joinApps(usage.Apps, byApp, published, apps)
 	out.People = joinPeople(usage.People, byPerson, people)
 	for _, n := range published {
 		out.Published += n
 	}
-	q.From, q.To = out.BeforeFrom, out.BeforeTo
-	before, err := s.store.Usage(ctx, q)
-	if err != nil {
-		return err
-	}
-	out.Before = before.Total
-	_, _, out.BuildsBefore, err = s.store.Builds(ctx, q)
-	return err
+	return nil
 }
 
 // joinApps adds builds and names to what apps cost; an app that was built without cost comes last.
@@ -162,12 +174,12 @@ func everyDay(days []model.DayCost, from, to time.Time) []model.DayCost {
 // forecast looks back on the days before today, also those of the month before.
 func (s *Service) forecast(ctx context.Context, q model.CostQuery, c model.Costs) (*model.Forecast, error) {
 	q.From, q.To = c.Today.AddDate(0, 0, -maxHistory), c.Today.AddDate(0, 0, -1)
-	past, err := s.store.Usage(ctx, q)
+	past, err := s.store.BilledByDay(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	var spent []int64
-	for _, d := range everyDay(past.Days, q.From, q.To) {
+	for _, d := range everyDay(past, q.From, q.To) {
 		spent = append(spent, d.Total)
 	}
 	today := c.Days[int(c.Today.Sub(c.From).Hours()/24)].Total
@@ -195,14 +207,52 @@ func (s *Service) Lines(ctx context.Context, u model.User, teamID int64, r model
 	return out, err
 }
 
-// SetTimeZone says where the team's days and months begin. Owners and admins may.
-func (s *Service) SetTimeZone(ctx context.Context, u model.User, teamID int64, zone string) error {
+// mayManage refuses everybody but owners and admins of a team.
+func (s *Service) mayManage(ctx context.Context, u model.User, teamID int64) error {
 	role, err := s.store.RoleIn(ctx, teamID, u.ID)
+	if err == nil && role != model.Owner && role != model.Admin {
+		return fault.New(fault.Forbidden, "Owners and admins of the team set its budget and its time zone.")
+	}
+	return err
+}
+
+// MaxBudget is the largest budget of a month, in micro-USD: a million dollars.
+const MaxBudget = 1_000_000 * 1_000_000
+
+// SetBudget says what the team may spend in a month, in dollars with at most two decimals; "" is no limit. Owners and admins
+// may. One that is used up already holds from the next request on.
+func (s *Service) SetBudget(ctx context.Context, u model.User, teamID int64, dollars string) error {
+	if err := s.mayManage(ctx, u, teamID); err != nil {
+		return err
+	}
+	micros, err := parseDollars(dollars)
 	if err != nil {
 		return err
 	}
-	if role != model.Owner && role != model.Admin {
-		return fault.New(fault.Forbidden, "Owners and admins of the team choose its time zone.")
+	return s.store.SetBudget(ctx, teamID, micros)
+}
+
+func parseDollars(text string) (micros int64, err error) {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "$")
+	if text == "" {
+		return 0, nil
+	}
+	whole, part, dot := strings.Cut(strings.ReplaceAll(text, ",", ""), ".")
+	cents, err := strconv.ParseUint(whole+(part + "00")[:2], 10, 53)
+	if err != nil || whole == "" || len(part) > 2 || dot && part == "" {
+		return 0, fault.New(fault.Invalid, "%q is no amount of dollars. It looks like 400 or 399.50; leave it empty for no limit.", text)
+	}
+	const perCent = 10_000
+	if cents == 0 || cents > MaxBudget/perCent {
+		return 0, fault.New(fault.Invalid, "A budget is between $0.01 and $1,000,000 a month. Leave it empty for no limit.")
+	}
+	return int64(cents) * perCent, nil
+}
+
+// SetTimeZone says where the team's days and months begin. Owners and admins may.
+func (s *Service) SetTimeZone(ctx context.Context, u model.User, teamID int64, zone string) error {
+	if err := s.mayManage(ctx, u, teamID); err != nil {
+		return err
 	}
 	if _, err := time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
 		return fault.New(fault.Invalid, "%q is not the name of a time zone, such as Europe/Berlin.", zone)

@@ -21,6 +21,8 @@ type replay struct {
 
 func (r replay) ID() string { return "gpt-6-luna" }
 
+func (r replay) Limits() llm.Limits { return llm.Limits{MaxOutput: 1000} }
+
 func (r replay) Stream(_ context.Context, _ llm.Request, emit func(llm.Event) error) error {
 	for _, e := range r.events {
 		if err := emit(e); err != nil {

@@ -32,7 +32,8 @@ import (
 
 // Store keeps the lines.
 type Store interface {
-	// OpenRequest adds a line that is not billable yet.
+	// OpenRequest adds a line that is not billable yet. RateLimited means that the team's budget has no room for what is
+	// reserved for it; nothing is written then.
 	OpenRequest(ctx context.Context, r model.ModelRequest) error
 	// SettleRequest ends an open line, once; again, it changes nothing.
 	SettleRequest(ctx context.Context, r model.ModelRequest) error
@@ -132,6 +133,9 @@ func (l *Ledger) open(ctx context.Context, r model.ModelRequest) error {
 	if err := l.store.OpenRequest(limited, r); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if fault.Is(err, fault.RateLimited) { // the team's budget
+			return err
 		}
 		return fault.Wrap(err, fault.Unavailable, "The cost of this could not be written down, so the model was not asked. Try again.")
 	}

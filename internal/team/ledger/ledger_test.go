@@ -105,7 +105,7 @@ func ask(text string) llm.Request {
 func ignore(llm.Event) error { return nil }
 
 // unpredictable are columns that differ from run to run.
-var unpredictable = cmpopts.IgnoreFields(model.ModelRequest{}, "ID", "RequestID", "ProviderRequestID", "StartedAt", "EndedAt", "Error")
+var unpredictable = cmpopts.IgnoreFields(model.ModelRequest{}, "ID", "RequestID", "ProviderRequestID", "StartedAt", "EndedAt", "Error", "ReservedMicros")
 
 // line is what a row must say.
 func (w *world) line(change func(*model.ModelRequest)) model.ModelRequest {
@@ -121,6 +121,8 @@ func (w *world) line(change func(*model.ModelRequest)) model.ModelRequest {
 			CacheWrite: r.CacheWriteTokens - r.CacheWrite1hTokens, CacheWrite1h: r.CacheWrite1hTokens,
 		})
 		r.CostMicros, r.PriceVersion = &cost, price.Version
+		prompt := r.InputTokens + r.CacheReadTokens + r.CacheWriteTokens
+		r.SavedMicros = (prompt*price.Input+r.OutputTokens*price.Output+500_000)/1_000_000 - cost
 	}
 	return r
 }

@@ -61,8 +61,32 @@ func (m *metered) line(req llm.Request) model.ModelRequest {
 		UserID: a.UserID, Purpose: a.Purpose, Attempt: a.Attempt, ModelAsked: m.ID(), Model: m.ID(),
 		Estimated: true, StartedAt: m.ledger.now().UTC(),
 	}
-	m.price(&r, llm.Usage{Input: llm.Estimate(req)})
+	input := llm.Estimate(req)
+	if billable(a.Purpose) {
+		m.price(&r, llm.Usage{Input: input, Output: m.mostOutput(req)})
+		if r.CostMicros != nil {
+			r.ReservedMicros = *r.CostMicros
+		}
+	}
+	m.price(&r, llm.Usage{Input: input})
 	return r
+}
+
+// usualOutput is what a reply may have where neither the request nor the model's limits say.
+const usualOutput = 32_000
+
+// mostOutput is how many tokens the reply may have.
+func (m *metered) mostOutput(req llm.Request) int64 {
+	most := m.Limits().MaxOutput
+	switch {
+	case req.MaxTokens > 0 && most > 0:
+		return min(int64(req.MaxTokens), most)
+	case req.MaxTokens > 0:
+		return int64(req.MaxTokens)
+	case most > 0:
+		return most
+	}
+	return usualOutput
 }
 
 // ended is the line of a request after Stream returned err.

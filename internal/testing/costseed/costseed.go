@@ -85,5 +85,9 @@ func Fill(ctx context.Context, url string, y Year) error {
 			return fmt.Errorf("step %d of the year: %w", i+1, err)
 		}
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "vacuum analyze") // as Postgres does by itself in a year
+	return err
 }
