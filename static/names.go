@@ -4,7 +4,7 @@ package static
 
 const (
 	// AppCSS is the style of every page.
-	AppCSS = Prefix + "app-cf82f760a72a.css"
+	AppCSS = Prefix + "app-7b1b36719921.css"
 	// AppJS is htmx and our own script.
 	AppJS = Prefix + "app-70cd44e0c6e2.js"
 	// FaviconSVG is the sign in the browser's tab.

@@ -32,7 +32,7 @@ func newCostPlot(c model.Costs, link func(func(url.Values)) string) CostPlot {
 		}
 	}
 	limit, step := niceScale(top)
-	p := CostPlot{Title: "Cost per day, by app", Note: c.TimeZone + " days"}
+	p := CostPlot{limit: limit, Title: "Cost per day, by app", Note: c.TimeZone + " days"}
 	if days > 1 {
 		p.Title, p.Note = "Cost per week, by app", "Weeks of "+c.TimeZone+" days"
 	}
@@ -72,6 +72,16 @@ func newCostPlot(c model.Costs, link func(func(url.Values)) string) CostPlot {
 		p.Keys = append(p.Keys, key)
 	}
 	return p
+}
+
+// pace draws what may be spent a day, if the scale reaches there.
+func (p *CostPlot) pace(micros int64) {
+	dollars := float64(micros) / 1e6
+	if dollars > p.limit {
+		return
+	}
+	p.Pace = "M0 " + num(plotHeight*(1-dollars/p.limit)) + "H" + num(plotWidth)
+	p.Note += ", dashed: " + Money(micros) + " a day reaches the limit"
 }
 
 // others is the slug of the last series, which no app has.
@@ -164,7 +174,7 @@ func plotLabel(day time.Time, days int) string {
 func niceScale(micros int64) (limit, step float64) {
 	top := max(float64(micros)/1e6, 0.04)
 	step = math.Pow(10, math.Floor(math.Log10(top)))
-	for _, f := range []float64{0.2, 0.5, 1} {
+	for _, f := range []float64{0.2, 0.5, 1, 2} {
 		if top/(step*f) <= 5 {
 			step *= f
 			break

@@ -110,6 +110,8 @@ type CostPlot struct {
 	Table [][]string // first the head
 	Title string
 	Note  string
+	limit float64 // the top of the scale, in dollars
+	Pace  string  // a path: as much a day reaches the budget; "" without one
 }
 
 // CostBar is a day.
@@ -149,7 +151,7 @@ func NewCosts(shell Shell, c model.Costs, q model.CostQuery) Costs {
 		out.Forecast = Money(f.Micros)
 		out.Likely = "likely " + Money(f.Low) + " to " + Money(f.High)
 	}
-	out.Budget = newCostBudget(c)
+	out.Budget = newCostBudget(c, out.ToDate != "" && q.AppSlug == "")
 	out.Change = change(c.Total.BillableMicros, c.Before.BillableMicros, out.Range.Compared)
 	out.Green = greenTile(c, out.Range.Compared)
 	out.Absorbed = CostTile{
@@ -158,6 +160,9 @@ func NewCosts(shell Shell, c model.Costs, q model.CostQuery) Costs {
 	}
 	out.Saved = savedTile(c.Total)
 	out.Plot = newCostPlot(c, link)
+	if out.Budget.Limit != "" {
+		out.Plot.pace(c.Budget.BudgetMicros / int64(c.To.Day()))
+	}
 	out.rows(c, link)
 	for _, t := range c.Turns {
 		out.Turns = append(out.Turns, CostTurn{
@@ -308,15 +313,20 @@ func newCostRange(c model.Costs, q model.CostQuery) CostRange {
 // warnAt is the share of a budget, in percent, from which a page warns.
 const warnAt = 80
 
-func newCostBudget(c model.Costs) CostBudget {
+// newCostBudget draws the month's budget where the page shows the month that runs, for all apps.
+func newCostBudget(c model.Costs, now bool) CostBudget {
 	m := c.Budget
 	if m.BudgetMicros == 0 {
 		return CostBudget{}
 	}
+	field := strconv.FormatFloat(float64(m.BudgetMicros)/1e6, 'f', -1, 64)
+	if !now {
+		return CostBudget{Field: field}
+	}
 	const width = 600.0
 	at := func(micros int64) float64 { return width * min(1, float64(micros)/float64(m.BudgetMicros)) }
 	b := CostBudget{
-		Limit: Money(m.BudgetMicros), Field: strconv.FormatFloat(float64(m.BudgetMicros)/1e6, 'f', -1, 64), Fill: num(at(m.SpentMicros)), CaretAt: "M" + num(at(m.SpentMicros)) + " -3v14",
+		Limit: Money(m.BudgetMicros), Field: field, Fill: num(at(m.SpentMicros)), CaretAt: "M" + num(at(m.SpentMicros)) + " -3v14",
 		Next: "0", NextMonthOn: m.Next().Format("2 January") + " (" + m.TimeZone + ")",
 	}
 	if f := c.Forecast; f != nil {
@@ -337,6 +347,8 @@ func newCostBudget(c model.Costs) CostBudget {
 		b.Full = "The budget of this month is used. No model is asked before " + b.NextMonthOn + ", unless an owner or admin raises it; the Composer goes on."
 	case m.SpentMicros*100 >= m.BudgetMicros*warnAt:
 		b.Warn = percent(m.SpentMicros, m.BudgetMicros) + " of this month's budget is used. At the limit, no model is asked any more before " + b.NextMonthOn + "."
+	case c.Forecast != nil && c.Forecast.Micros > m.BudgetMicros:
+		b.Warn = "If the month goes on like this, its budget is used before it ends: the forecast is " + Money(c.Forecast.Micros) + " of " + b.Limit + "."
 	}
 	return b
 }
